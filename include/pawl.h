@@ -1,0 +1,170 @@
+/* pawl.h - a background-job queue in your program.
+ *
+ * The model in ten lines
+ * ----------------------
+ * A *job* is a payload in a *queue*, with an id that never changes. pawl_enqueue
+ * stores it. A *worker* claims pending jobs, leases each for 30 s and renews the
+ * lease while its *handler* runs. The handler's verdict completes the job, fails
+ * it (it runs again after a backoff, or is dead after its last attempt), or
+ * snoozes it. Jobs live in a *storage* that the URL names: one SQLite file by
+ * default, with nothing to configure.
+ *
+ * A program
+ * ---------
+ *     #include <pawl.h>
+ *     #include <stdio.h>
+ *
+ *     int main(void)
+ *     {
+ *         struct pawl_error err = { 0 };
+ *         struct pawl *pawl = NULL;
+ *         if (pawl_open(NULL, NULL, &pawl, &err) != PAWL_OK)
+ *             return fprintf(stderr, "%s\n", err.message), 1;
+ *         struct pawl_new_job job = { .queue = "mail", .payload = "hello",
+ *                                     .payload_size = 5 };
+ *         enum pawl_status status = pawl_enqueue(pawl, &job, NULL, &err);
+ *         pawl_close(pawl);
+ *         return status == PAWL_OK ? 0 : 1;
+ *     }
+ *
+ * What is promised
+ * ----------------
+ * An enqueue that returned PAWL_OK is durable at the storage's named level and
+ * happened once. Every job runs at least once. Exactly one attempt's completion
+ * is accepted. A handler that needs its effects outside to happen exactly once
+ * hands (id, epoch) to the outside system as a fencing token.
+ *
+ * Threads, forks, signals
+ * -----------------------
+ * A struct pawl may be used by any number of threads at once; calls made at once
+ * are combined into one storage call. After fork() a child must not use its
+ * parent's handle: every call answers PAWL_EFORKED. Open a handle of its own
+ * there, after exec or not. The library installs no signal handlers; its threads
+ * block all signals.
+ *
+ * Memory, errors, logs
+ * --------------------
+ * Inputs are copied or used up before a call returns, pawl_submit included.
+ * Every fallible call answers a status and fills the error you hand in. Out
+ * parameters are written on success only. The library never prints: give
+ * options.log a function to hear of what goes on inside.
+ *
+ * Compatibility
+ * -------------
+ * Structs you fill are zero-initialised by you and grow at the end; zero always
+ * means the default.
+ */
+#ifndef PAWL_H
+#define PAWL_H
+
+#include "pawl/admin.h"
+#include "pawl/job.h"
+#include "pawl/status.h"
+#include "pawl/worker.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define PAWL_VERSION "0.1.0"
+/* The version of the library at run time. */
+PAWL_API const char *pawl_version(void);
+
+enum pawl_log_level { PAWL_LOG_DEBUG, PAWL_LOG_INFO, PAWL_LOG_WARN, PAWL_LOG_ERROR };
+/* `id` is a stable name of the event ("lease-lost"), `text` one line for a
+ * person. Called from any thread, and never twice at once for one handle. Must
+ * not call pawl. */
+typedef void pawl_log_fn(void *context, enum pawl_log_level level, const char *id,
+                         const char *text);
+
+struct pawl_options {
+    int version;            /* PAWL_OPTIONS_VERSION */
+    pawl_duration deadline; /* the longest a call may block; 0: 10000 */
+    size_t payload_max;     /* 0: PAWL_PAYLOAD_MAX */
+    struct pawl_queue_keep keep; /* all zero: completed and cancelled 24 h and
+                                    1,000, dead 7 d and 5,000 */
+    bool must_exist;             /* do not create a missing store */
+    pawl_log_fn *log;            /* NULL: silent */
+    void *log_context;
+    const struct pawl_clock *clock; /* NULL: the machine's. For tests; see
+                                       pawl/storage.h */
+};
+#define PAWL_OPTIONS_VERSION 1
+#define PAWL_OPTIONS_INIT { .version = PAWL_OPTIONS_VERSION }
+
+/* Open a storage.
+ *
+ * url: "sqlite:PATH", "sqlite:" (the default file), "memory:NAME" (shared by the
+ * handles of this process, gone with the last of them). NULL: $PAWL_URL if set
+ * and not empty, else "sqlite:". The default file is
+ * $XDG_STATE_HOME/pawl/pawl.db, or ~/.local/state/pawl/pawl.db; it and its
+ * folder are made if missing, for this user only. Options follow a "?":
+ * sqlite:PATH?durability=normal|full. "trace+" in front of a scheme reports
+ * every storage call to the log at debug level.
+ *
+ * options: NULL for the defaults; copied.
+ *
+ * PAWL_OK: *out is yours, to pawl_close(). PAWL_EINVAL: bad URL or options.
+ * PAWL_EDENIED, PAWL_EFORMAT, PAWL_ECORRUPT, PAWL_EUNREACHABLE, PAWL_EIO: the
+ * store cannot be used, and err->message says why. PAWL_NOT_FOUND: must_exist
+ * and it does not. */
+PAWL_API enum pawl_status pawl_open(const char *url,
+                                    const struct pawl_options *options,
+                                    struct pawl **out, struct pawl_error *err);
+
+/* Finish what was submitted, then free everything. NULL is fine. Close the
+ * handle's workers first. In a forked child: frees nothing, does nothing. */
+PAWL_API void pawl_close(struct pawl *pawl);
+
+/* Where the jobs are: a path or host, never a password. Valid until close. */
+PAWL_API const char *pawl_where(const struct pawl *pawl);
+
+/* Store one job. id: NULL, or filled with the job's id; on KEY_TAKEN with that
+ * of the job that holds the key; on PAWL_EUNKNOWN with the id to repeat the call
+ * with. Blocks until the job is durable.
+ *
+ * PAWL_OK, PAWL_DUPLICATE (a job with the id you gave exists), PAWL_KEY_TAKEN.
+ * PAWL_EINVAL: names the field that is wrong. PAWL_EFULL, PAWL_ETIMEOUT,
+ * PAWL_EUNREACHABLE: certainly not stored. PAWL_EUNKNOWN: call again with
+ * job.id = *id; however often that is done, there will be one job. */
+PAWL_API enum pawl_status pawl_enqueue(struct pawl *pawl,
+                                       const struct pawl_new_job *job,
+                                       struct pawl_id *id,
+                                       struct pawl_error *err);
+
+/* Store many jobs, in order; faster than one by one. The jobs of one queue are
+ * stored all or none, as long as there are no more than 10,000 of them; those
+ * of several queues, queue by queue. results[count]: each job's own outcome.
+ *
+ * PAWL_OK: look at results. PAWL_EINVAL: a job is wrong, nothing was stored, and
+ * the message tells its index. Another failure: the first queue's that failed;
+ * results tell which jobs were stored. */
+PAWL_API enum pawl_status pawl_enqueue_many(struct pawl *pawl,
+                                            const struct pawl_new_job *jobs,
+                                            size_t count,
+                                            struct pawl_put_result *results,
+                                            struct pawl_error *err);
+
+/* Called once for each submitted job, on a thread of the library, when its
+ * outcome is known. `err` is valid during the call. May call pawl_submit; must
+ * not call anything else of pawl, nor block. */
+typedef void pawl_submit_fn(void *context, const struct pawl_put_result *result,
+                            const struct pawl_error *err);
+
+/* Store one job without waiting: copies it, returns, and calls `done` (may be
+ * NULL) later. One thread can have many in flight, and all that are share a
+ * commit or a round trip. Blocks only while 65,536 jobs or 64 MiB are in
+ * flight. PAWL_OK: done will be called. PAWL_EINVAL, PAWL_ENOMEM,
+ * PAWL_ECLOSED: it will not. */
+PAWL_API enum pawl_status pawl_submit(struct pawl *pawl,
+                                      const struct pawl_new_job *job,
+                                      pawl_submit_fn *done, void *context,
+                                      struct pawl_error *err);
+
+/* Wait until everything submitted before this call has its outcome. */
+PAWL_API void pawl_flush(struct pawl *pawl);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

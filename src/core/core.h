@@ -1,0 +1,48 @@
+/* core.h - what a struct pawl is, inside.
+ *
+ * All policy lives in src/core: defaults, validation, ids, backoff, combining,
+ * the worker. It reaches storages through storage/storage.h alone and never
+ * names one.
+ *
+ * Threads: everything here is set once by pawl_open and read only afterwards,
+ * but for the combiner and the submitter, which have a mutex each.
+ */
+#ifndef PAWL_CORE_CORE_H
+#define PAWL_CORE_CORE_H
+
+#include <pthread.h>
+
+#include "core/combine.h"
+#include "core/submit.h"
+#include "pawl.h"
+#include "storage/storage.h"
+
+struct pawl {
+    struct pawl_storage *storage;
+    struct pawl_clock clock;
+    struct pawl_retention retention;
+    pawl_duration deadline;
+    size_t payload_max;
+    pawl_log_fn *log;
+    void *log_context;
+    pthread_mutex_t log_mutex; /* so that two log calls never overlap */
+    char where[1024];
+    unsigned fork_generation; /* of the process that opened it */
+    struct combiner combiner;
+    struct submitter submitter;
+};
+
+/* The check at every public door: PAWL_EINVAL for NULL, PAWL_EFORKED in the
+ * child of a fork. */
+enum pawl_status core_enter(const struct pawl *pawl, struct pawl_error *err);
+
+/* Tell the program's log function, if it gave one. `id` is a stable name. */
+void core_log(struct pawl *pawl, enum pawl_log_level level, const char *id,
+              const char *format, ...) PAWL_PRINTF(4, 5);
+
+/* Is this a queue's name? The message names what is wrong with it. */
+enum pawl_status check_queue(const char *queue, struct pawl_error *err);
+/* NULL is "default". */
+const char *queue_or_default(const char *queue);
+
+#endif

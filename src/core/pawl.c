@@ -1,0 +1,331 @@
+/* pawl.c - opening, closing, and the plain enqueue. */
+#include "pawl.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/core.h"
+#include "core/new_job.h"
+#include "util/clock.h"
+
+#define DEFAULT_DEADLINE 10000
+#define PUT_MOST 10000 /* jobs stored in one atomic step */
+#define DAY (INT64_C(86400) * 1000)
+
+static const struct pawl_retention default_retention = {
+    .completed = { .age = DAY, .count = 1000 },
+    .dead = { .age = 7 * DAY, .count = 5000 },
+    .cancelled = { .age = DAY, .count = 1000 },
+};
+
+/* How many forks lie between the first process and this one. A handle opened in
+ * another generation belongs to a parent. */
+static atomic_uint fork_generation;
+static pthread_once_t fork_once = PTHREAD_ONCE_INIT;
+
+static void in_child(void)
+{
+    atomic_fetch_add(&fork_generation, 1);
+}
+
+static void watch_forks(void)
+{
+    pthread_atfork(NULL, NULL, in_child);
+}
+
+const char *pawl_version(void)
+{
+    return PAWL_VERSION;
+}
+
+enum pawl_status core_enter(const struct pawl *pawl, struct pawl_error *err)
+{
+    if (!pawl)
+        return pawl_error_set(err, PAWL_EINVAL, "pawl handle is NULL");
+    if (pawl->fork_generation != atomic_load(&fork_generation))
+        return pawl_error_set(err, PAWL_EFORKED,
+                              "handle was opened before fork(); open one in "
+                              "the child");
+    return PAWL_OK;
+}
+
+static pawl_time system_now(void *context)
+{
+    (void)context;
+    return clock_wall_ms();
+}
+
+static pawl_time system_steady(void *context)
+{
+    (void)context;
+    return clock_boot_ms();
+}
+
+static struct pawl_retention retention_of(const struct pawl_queue_keep *keep)
+{
+    static const struct pawl_queue_keep unset;
+
+    if (memcmp(keep, &unset, sizeof unset) == 0)
+        return default_retention;
+    return (struct pawl_retention){
+        .completed = { keep->completed_age, keep->completed_count },
+        .dead = { keep->dead_age, keep->dead_count },
+        .cancelled = { keep->cancelled_age, keep->cancelled_count },
+    };
+}
+
+static enum pawl_status normalise_options(struct pawl *pawl,
+                                          const struct pawl_options *options,
+                                          struct pawl_error *err)
+{
+    static const struct pawl_options none = PAWL_OPTIONS_INIT;
+
+    if (!options)
+        options = &none;
+    if (options->version != PAWL_OPTIONS_VERSION)
+        return pawl_error_set(err, PAWL_EINVAL,
+                              "pawl_options version %d is not %d; initialise "
+                              "them with PAWL_OPTIONS_INIT",
+                              options->version, PAWL_OPTIONS_VERSION);
+    if (options->deadline < 0 || options->deadline > PAWL_DURATION_MAX)
+        return pawl_error_set(err, PAWL_EINVAL, "deadline of %lld ms is no time",
+                              (long long)options->deadline);
+    pawl->deadline = options->deadline ? options->deadline : DEFAULT_DEADLINE;
+    pawl->payload_max = options->payload_max ? options->payload_max
+                                             : PAWL_PAYLOAD_MAX;
+    pawl->retention = retention_of(&options->keep);
+    pawl->log = options->log;
+    pawl->log_context = options->log_context;
+    if (options->clock)
+        pawl->clock = *options->clock;
+    else
+        pawl->clock = (struct pawl_clock){ system_now, system_steady, NULL };
+    return PAWL_OK;
+}
+
+static void log_line(void *context, const char *id, const char *text)
+{
+    core_log(context, PAWL_LOG_DEBUG, id, "%s", text);
+}
+
+static enum pawl_status open_storage(struct pawl *pawl, const char *url,
+                                     bool must_exist, struct pawl_error *err)
+{
+    struct pawl_storage_config config = {
+        .clock = pawl->clock,
+        .deadline = pawl->deadline,
+        .must_exist = must_exist,
+    };
+    struct storage_log log = { log_line, pawl };
+    struct pawl_health health;
+    enum pawl_status status;
+
+    status = storage_open(url, &config, &log, &pawl->storage, err);
+    if (status == PAWL_OK)
+        status = storage_health(pawl->storage, &health, err);
+    if (status == PAWL_OK)
+        memcpy(pawl->where, health.where, sizeof pawl->where);
+    return status;
+}
+
+enum pawl_status pawl_open(const char *url, const struct pawl_options *options,
+                           struct pawl **out, struct pawl_error *err)
+{
+    struct pawl *pawl = calloc(1, sizeof *pawl);
+    enum pawl_status status;
+
+    if (!pawl)
+        return pawl_error_set(err, PAWL_ENOMEM, "out of memory");
+    pthread_once(&fork_once, watch_forks);
+    pawl->fork_generation = atomic_load(&fork_generation);
+    pthread_mutex_init(&pawl->log_mutex, NULL);
+    combiner_init(&pawl->combiner);
+    submitter_init(&pawl->submitter);
+    if (!url)
+        url = getenv("PAWL_URL");
+    if (url && !*url)
+        url = NULL;
+    status = normalise_options(pawl, options, err);
+    if (status == PAWL_OK)
+        status = open_storage(pawl, url, options && options->must_exist, err);
+    if (status != PAWL_OK) {
+        pawl_close(pawl);
+        return status;
+    }
+    *out = pawl;
+    return PAWL_OK;
+}
+
+void pawl_close(struct pawl *pawl)
+{
+    if (core_enter(pawl, NULL) != PAWL_OK)
+        return;
+    submitter_clear(&pawl->submitter);
+    combiner_clear(&pawl->combiner);
+    storage_close(pawl->storage);
+    pthread_mutex_destroy(&pawl->log_mutex);
+    free(pawl);
+}
+
+const char *pawl_where(const struct pawl *pawl)
+{
+    return pawl->where;
+}
+
+enum pawl_status pawl_enqueue(struct pawl *pawl, const struct pawl_new_job *job,
+                              struct pawl_id *id, struct pawl_error *err)
+{
+    struct pawl_new_job normal;
+    struct pawl_put_result result;
+    enum pawl_status status = core_enter(pawl, err);
+
+    if (status == PAWL_OK)
+        status = new_job_normalise(pawl, job, &normal, err);
+    if (status != PAWL_OK)
+        return status;
+    status = combine_put(pawl, normal.queue, &normal, 1, &result, err);
+    if (id)
+        *id = status < 0 ? normal.id : result.id;
+    return status < 0 ? status : result.status;
+}
+
+/* --- many ----------------------------------------------------------------- */
+
+/* Jobs of one queue, gathered in order from a mixed array. */
+struct share {
+    struct pawl_new_job *jobs;
+    struct pawl_put_result *results;
+    size_t *index;
+    size_t count;
+};
+
+static void share_clear(struct share *s)
+{
+    free(s->jobs);
+    free(s->results);
+    free(s->index);
+}
+
+static bool share_init(struct share *s, size_t most)
+{
+    s->jobs = malloc(most * sizeof *s->jobs);
+    s->results = malloc(most * sizeof *s->results);
+    s->index = malloc(most * sizeof *s->index);
+    return s->jobs && s->results && s->index;
+}
+
+/* Store all jobs from `from` on that are in its queue, up to PUT_MOST at a time,
+ * and mark them done. */
+static enum pawl_status put_share(struct pawl *pawl, struct share *s,
+                                  const struct pawl_new_job *jobs, size_t from,
+                                  size_t count, bool *done,
+                                  struct pawl_put_result *results,
+                                  struct pawl_error *err)
+{
+    enum pawl_status status;
+    size_t i;
+
+    s->count = 0;
+    for (i = from; i < count && s->count < PUT_MOST; i++) {
+        if (done[i] || strcmp(jobs[i].queue, jobs[from].queue) != 0)
+            continue;
+        s->jobs[s->count] = jobs[i];
+        s->index[s->count++] = i;
+        done[i] = true;
+    }
+    status = combine_put(pawl, jobs[from].queue, s->jobs, s->count, s->results,
+                         err);
+    for (i = 0; i < s->count; i++) {
+        results[s->index[i]].status =
+            status < 0 ? status : s->results[i].status;
+        results[s->index[i]].id =
+            status < 0 ? s->jobs[i].id : s->results[i].id;
+    }
+    return status;
+}
+
+static enum pawl_status put_shares(struct pawl *pawl,
+                                   const struct pawl_new_job *jobs,
+                                   size_t count,
+                                   struct pawl_put_result *results,
+                                   struct pawl_error *err)
+{
+    size_t most = count < PUT_MOST ? count : PUT_MOST;
+    bool *done = calloc(count, sizeof *done);
+    enum pawl_status status = PAWL_OK, one;
+    struct pawl_error first = { 0 };
+    struct share s = { 0 };
+    size_t i;
+
+    if (!share_init(&s, most) || !done) {
+        status = pawl_error_set(err, PAWL_ENOMEM, "out of memory");
+        goto out;
+    }
+    for (i = 0; i < count; i++) {
+        if (done[i])
+            continue;
+        one = put_share(pawl, &s, jobs, i, count, done, results, &first);
+        if (one < 0 && status >= 0) {
+            status = one;
+            if (err)
+                *err = first;
+        }
+    }
+out:
+    share_clear(&s);
+    free(done);
+    return status;
+}
+
+static bool one_queue(const struct pawl_new_job *jobs, size_t count)
+{
+    size_t i;
+
+    for (i = 1; i < count; i++)
+        if (strcmp(jobs[i].queue, jobs[0].queue) != 0)
+            return false;
+    return true;
+}
+
+static enum pawl_status put_many(struct pawl *pawl,
+                                 const struct pawl_new_job *jobs, size_t count,
+                                 struct pawl_put_result *results,
+                                 struct pawl_error *err)
+{
+    enum pawl_status status;
+    size_t i;
+
+    if (count > PUT_MOST || !one_queue(jobs, count))
+        return put_shares(pawl, jobs, count, results, err);
+    status = combine_put(pawl, jobs[0].queue, jobs, count, results, err);
+    for (i = 0; i < count && status < 0; i++)
+        results[i] = (struct pawl_put_result){ status, jobs[i].id };
+    return status < 0 ? status : PAWL_OK;
+}
+
+enum pawl_status pawl_enqueue_many(struct pawl *pawl,
+                                   const struct pawl_new_job *jobs,
+                                   size_t count,
+                                   struct pawl_put_result *results,
+                                   struct pawl_error *err)
+{
+    struct pawl_new_job *normal;
+    enum pawl_status status = core_enter(pawl, err);
+    size_t i;
+
+    if (status != PAWL_OK || count == 0)
+        return status;
+    normal = malloc(count * sizeof *normal);
+    if (!normal)
+        return pawl_error_set(err, PAWL_ENOMEM, "out of memory");
+    for (i = 0; i < count && status == PAWL_OK; i++) {
+        status = new_job_normalise(pawl, &jobs[i], &normal[i], err);
+        if (status != PAWL_OK)
+            pawl_error_prefix(err, "job %zu", i);
+    }
+    if (status == PAWL_OK)
+        status = put_many(pawl, normal, count, results, err);
+    free(normal);
+    return status;
+}

@@ -1,0 +1,398 @@
+/* worker_dispatch.c - exchanging with the storage: outcomes out, jobs in.
+ *
+ * Each dispatcher makes one exchange after the other as long as there is
+ * something to write back or a slot to fill, and sleeps otherwise. Nothing is
+ * delayed to make batches: what comes up during one exchange makes the next, so
+ * a lone outcome goes out at once and a flood of them in hundreds.
+ *
+ * An exchange that failed is not lost: its outcomes go back to the front of the
+ * outbox and are sent again as they are, which the storage answers with OK or
+ * STALE however far the first try got. */
+#include "core/worker_internal.h"
+#include "util/clock.h"
+#include "util/random.h"
+
+#define RETRY_FIRST_MS 50
+#define RETRY_MOST_MS 5000
+#define RETRY_STOPPING_MS 250
+/* Claimed jobs that do not start for so long are given back: the slots turned
+ * out slower than they were when the jobs were claimed for them. */
+#define STALL_NS (50 * WORKER_NS_PER_MS)
+
+/* --- records ------------------------------------------------------------------ */
+
+static struct held *spare_record(struct pawl_worker *w)
+{
+    if (!w->spare.first && w->records_used < w->record_count)
+        return &w->records[w->records_used++];
+    return held_pop(&w->spare);
+}
+
+/* See to it that the dispatcher has records for `want` claims; returns for how
+ * many it has. What it has in plenty others may need. */
+static size_t stock_up(struct dispatcher *d, size_t want)
+{
+    struct pawl_worker *w = d->worker;
+    struct held *held;
+
+    while (d->spare.count < want && (held = spare_record(w)))
+        held_push(&d->spare, held);
+    while (d->spare.count > WORKER_CLAIM_MAX)
+        held_push(&w->spare, held_pop(&d->spare));
+    return d->spare.count < want ? d->spare.count : want;
+}
+
+void dispatch_release(struct pawl_worker *w, const struct worker_queue *queue)
+{
+    struct held_list stay = { 0 };
+    struct held *held;
+
+    while ((held = held_pop(&w->ready))) {
+        if (queue && held->queue != queue)
+            held_push(&stay, held);
+        else
+            held_push(&held->queue->outbox, held);
+    }
+    w->ready = stay;
+}
+
+/* --- what is to be done ------------------------------------------------------------ */
+
+/* How many jobs to claim now: one for each free slot, and ahead as many as the
+ * slots finished in the last moments, less what is there or on its way. */
+static size_t claims_wanted(struct pawl_worker *w, int64_t now)
+{
+    size_t room, have = w->ready.count + w->wanted;
+
+    if (w->stopping)
+        return 0;
+    w->ahead = pace_update(&w->pace, w->quick, now);
+    if (w->ahead > WORKER_CLAIM_MAX)
+        w->ahead = WORKER_CLAIM_MAX;
+    room = w->concurrency - (size_t)w->counts.running + w->ahead;
+    if (room <= have)
+        return 0;
+    room -= have;
+    return room < WORKER_CLAIM_MAX ? room : WORKER_CLAIM_MAX;
+}
+
+/* Take up the next exchange, in turn from queue to queue. False: there is
+ * nothing to exchange now. */
+static bool pick(struct dispatcher *d, int64_t now)
+{
+    struct pawl_worker *w = d->worker;
+    struct worker_queue *queue;
+    size_t i, at, room, want;
+
+    if (w->broken || now < w->retry_ns)
+        return false;
+    room = claims_wanted(w, now);
+    for (i = 0; i < w->queue_count; i++) {
+        at = (w->turn + i) % w->queue_count;
+        queue = &w->queues[at];
+        want = queue->dry ? 0 : stock_up(d, room);
+        if (want == 0 && queue->outbox.count == 0)
+            continue;
+        if (want > 0)
+            w->turn = at + 1;
+        d->queue = queue;
+        d->want = want;
+        d->news = w->news;
+        held_append(&d->flying, &queue->outbox);
+        w->wanted += want;
+        w->in_flight++;
+        w->drain_looked = false;
+        return true;
+    }
+    return false;
+}
+
+bool dispatch_rouse(struct pawl_worker *w)
+{
+    if (w->asleep == 0 || w->roused)
+        return false;
+    w->roused = w->in_flight == 0 || w->ready.count < w->ahead / 2;
+    return w->roused;
+}
+
+/* --- one exchange -------------------------------------------------------------------- */
+
+static void count(struct pawl_worker_counts *counts, enum pawl_outcome_kind kind)
+{
+    switch (kind) {
+    case PAWL_OUTCOME_COMPLETED:
+        counts->completed++;
+        break;
+    case PAWL_OUTCOME_RETRY:
+        counts->failed++;
+        break;
+    case PAWL_OUTCOME_DEAD:
+        counts->dead++;
+        break;
+    case PAWL_OUTCOME_SNOOZED:
+        counts->snoozed++;
+        break;
+    case PAWL_OUTCOME_RELEASED:
+        counts->released++;
+        break;
+    case PAWL_OUTCOME_CANCELLED:
+        counts->cancelled++;
+        break;
+    }
+}
+
+/* The outcomes were answered: count them, and their records are spare. */
+static void settle_outcomes(struct dispatcher *d,
+                            struct pawl_worker_counts *counts)
+{
+    struct held *held;
+    size_t i;
+
+    for (i = 0; (held = held_pop(&d->flying)); i++) {
+        if (d->statuses[i] == PAWL_OK)
+            count(counts, held->ending.outcome.kind);
+        else
+            counts->lost++;
+        held_clear(held);
+        held_push(&d->spare, held);
+    }
+    if (counts->lost > 0)
+        core_log(d->worker->pawl, PAWL_LOG_WARN, "outcome-stale",
+                 "%llu outcomes in queue '%s' came too late: the leases were lost",
+                 (unsigned long long)counts->lost, d->queue->name);
+}
+
+static void take_claims(struct dispatcher *d, size_t job_count, int64_t asked_ns,
+                        struct held_list *claimed)
+{
+    struct pawl_job *job;
+    struct held *held;
+    size_t i;
+
+    for (i = 0; i < job_count; i++) {
+        job = d->jobs[i];
+        held = held_pop(&d->spare);
+        held->queue = d->queue;
+        held->job = job;
+        held->leased_ns = asked_ns;
+        held->ending = (struct ending){
+            .outcome = { .id = job->id,
+                         .epoch = job->epoch,
+                         .origin = job->origin,
+                         .kind = PAWL_OUTCOME_RELEASED },
+        };
+        held_push(claimed, held);
+    }
+}
+
+static void add_counts(struct pawl_worker_counts *to,
+                       const struct pawl_worker_counts *from)
+{
+    to->completed += from->completed;
+    to->failed += from->failed;
+    to->dead += from->dead;
+    to->snoozed += from->snoozed;
+    to->released += from->released;
+    to->cancelled += from->cancelled;
+    to->lost += from->lost;
+}
+
+/* Wake one run for each new job, at most all that sleep. Without the mutex: who
+ * is woken wants it. */
+static void wake_runs(struct pawl_worker *w, size_t jobs, size_t idle)
+{
+    size_t i;
+
+    if (jobs >= idle && idle > 1) {
+        pthread_cond_broadcast(&w->work);
+        return;
+    }
+    for (i = 0; i < jobs && i < idle; i++)
+        pthread_cond_signal(&w->work);
+}
+
+static void exchange_done(struct dispatcher *d,
+                          const struct pawl_exchange_reply *reply,
+                          int64_t asked_ns)
+{
+    struct pawl_worker *w = d->worker;
+    struct pawl_worker_counts counts = { 0 };
+    struct held_list claimed = { 0 };
+    size_t job_count = reply->job_count, idle;
+
+    settle_outcomes(d, &counts);
+    take_claims(d, job_count, asked_ns, &claimed);
+
+    pthread_mutex_lock(&w->mutex);
+    add_counts(&w->counts, &counts);
+    w->in_flight--;
+    w->wanted -= d->want;
+    w->retry_delay = 0;
+    held_append(&w->ready, &claimed);
+    if (d->want > 0 && d->news == w->news)
+        d->queue->dry = job_count < d->want;
+    if (reply->paused)
+        dispatch_release(w, d->queue);
+    if (w->stopping)
+        dispatch_release(w, NULL);
+    idle = w->idle;
+    pthread_mutex_unlock(&w->mutex);
+    wake_runs(w, job_count, idle);
+}
+
+static void exchange_failed(struct dispatcher *d, const struct pawl_error *err)
+{
+    struct pawl_worker *w = d->worker;
+    struct worker_queue *queue = d->queue;
+    pawl_duration delay, most;
+
+    pthread_mutex_lock(&w->mutex);
+    held_append(&d->flying, &queue->outbox);
+    held_append(&queue->outbox, &d->flying);
+    w->in_flight--;
+    w->wanted -= d->want;
+    w->last_error = *err;
+    most = w->stopping ? RETRY_STOPPING_MS : RETRY_MOST_MS;
+    delay = w->retry_delay ? 2 * w->retry_delay : RETRY_FIRST_MS;
+    if (delay > most)
+        delay = most;
+    w->retry_delay = delay;
+    delay = delay / 2 + (pawl_duration)(random_u64() % (uint64_t)delay);
+    w->retry_ns = clock_mono_ns() + delay * WORKER_NS_PER_MS;
+    pthread_mutex_unlock(&w->mutex);
+}
+
+/* Without the mutex. */
+static void exchange(struct dispatcher *d)
+{
+    struct pawl_worker *w = d->worker;
+    struct pawl_exchange_reply reply = { .outcomes = d->statuses,
+                                         .jobs = d->jobs };
+    struct pawl_exchange in = {
+        .queue = d->queue->name,
+        .owner = w->owner,
+        .outcomes = d->outcomes,
+        .outcome_count = d->flying.count,
+        .claim_max = d->want,
+        .lease = w->lease,
+        .retention = w->pawl->retention,
+    };
+    int64_t asked_ns = clock_mono_ns();
+    struct pawl_error err = { 0 };
+    enum pawl_status status;
+    struct held *held;
+    size_t i = 0;
+
+    for (held = d->flying.first; held; held = held->next)
+        d->outcomes[i++] = held->ending.outcome;
+    status = storage_exchange(w->pawl->storage, &in, &reply, &err);
+    worker_heard(w, WORKER_EXCHANGE, status, &err);
+    if (status < 0) {
+        exchange_failed(d, &err);
+        return;
+    }
+    exchange_done(d, &reply, asked_ns);
+    if (reply.next_at != 0)
+        lease_due(w, d->queue, reply.next_at);
+}
+
+/* --- news ------------------------------------------------------------------------------ */
+
+void dispatch_news(struct pawl_worker *w, struct worker_queue *queue)
+{
+    size_t i;
+
+    w->news++;
+    if (queue)
+        queue->dry = false;
+    for (i = 0; !queue && i < w->queue_count; i++)
+        w->queues[i].dry = false;
+    if (w->asleep > 0)
+        pthread_cond_signal(&w->dispatch);
+}
+
+void worker_news(struct pawl_worker *w)
+{
+    pthread_mutex_lock(&w->mutex);
+    w->asked = false;
+    dispatch_news(w, NULL);
+    pthread_mutex_unlock(&w->mutex);
+}
+
+/* Have the waiter tell us of new jobs, if there is room for any. Lets go of the
+ * mutex; true when it did, and everything may have changed. */
+static bool ask_waiter(struct pawl_worker *w)
+{
+    bool asked;
+
+    if (w->asked || w->stopping || claims_wanted(w, clock_mono_ns()) == 0)
+        return false;
+    w->asked = true;
+    pthread_mutex_unlock(&w->mutex);
+    asked = waiter_ask(w);
+    if (!asked)
+        worker_news(w);
+    pthread_mutex_lock(&w->mutex);
+    return true;
+}
+
+/* --- the thread ------------------------------------------------------------------------------ */
+
+/* Give back what was claimed ahead for slots that all turned slow. */
+static void check_stall(struct pawl_worker *w, int64_t now)
+{
+    if (w->counts.started != w->begun_seen || w->ready.count == 0) {
+        w->begun_seen = w->counts.started;
+        w->stall_ns = now + STALL_NS;
+    } else if (now >= w->stall_ns &&
+               (size_t)w->counts.running == w->concurrency) {
+        dispatch_release(w, NULL);
+    }
+}
+
+static void check_poll(struct pawl_worker *w, int64_t now)
+{
+    if (now < w->poll_ns)
+        return;
+    w->poll_ns = now + w->poll * WORKER_NS_PER_MS;
+    dispatch_news(w, NULL);
+}
+
+static void sleep_until_needed(struct pawl_worker *w)
+{
+    int64_t until = w->poll_ns;
+
+    if (w->ready.count > 0 && w->stall_ns < until)
+        until = w->stall_ns;
+    if (w->failing & WORKER_EXCHANGE && w->retry_ns < until)
+        until = w->retry_ns;
+    w->asleep++;
+    worker_sleep(w, &w->dispatch, until);
+    w->asleep--;
+    w->roused = false;
+}
+
+void *dispatch_main(void *arg)
+{
+    struct dispatcher *d = arg;
+    struct pawl_worker *w = d->worker;
+    int64_t now;
+
+    pthread_mutex_lock(&w->mutex);
+    while (!w->ended) {
+        now = clock_mono_ns();
+        check_poll(w, now);
+        check_stall(w, now);
+        if (pick(d, now)) {
+            pthread_mutex_unlock(&w->mutex);
+            exchange(d);
+            pthread_mutex_lock(&w->mutex);
+        } else if (worker_is_over(w, now)) {
+            worker_end(w);
+        } else if (!worker_look_for_drained(w) && !ask_waiter(w)) {
+            sleep_until_needed(w);
+        }
+    }
+    pthread_mutex_unlock(&w->mutex);
+    return NULL;
+}

@@ -1,0 +1,339 @@
+/* sqlite_row.c - see sqlite_row.h.
+ *
+ * A job's place (its rowid) is made from its id, so that no index from id to row
+ * is needed: such an index would cost every put another tree, which is a fifth
+ * of its time. FORMAT.md has the numbers.
+ */
+#include "sqlite_row.h"
+
+#include <string.h>
+
+#include "util/buf.h"
+
+#define DEFAULT_PRIORITY 5 /* what a NULL means; part of the format */
+
+/* Columns of {head} in statements.sql, then those of {whole}. */
+enum column {
+    C_PLACE, C_ID, C_QUEUE, C_STATE, C_RANK, C_ENQUEUED_AT, C_SESSION, C_PUT_SEQ,
+    C_PRIORITY, C_RUN_AT, C_ATTEMPT, C_EPOCH, C_CRASHES, C_OWNER,
+    C_CANCEL_REQUESTED, C_STARTED_AT, C_FINISHED_AT, C_ERRORS, C_TYPE, C_KEY,
+    C_OPTIONS, C_LARGE_PAYLOAD, C_LARGE_RESULT,
+    C_RESULT, C_PAYLOAD
+};
+
+/* A UUIDv7 is 48 bits of ms, 4 of version, 12 that count within the ms, and
+ * random ones. Of these 42, 12 and the last 9 make 63 bits, which rise with
+ * time: new jobs are added at the end of the tree. */
+int64_t row_place(struct pawl_id id)
+{
+    uint64_t ms = 0;
+    uint64_t counter = (uint64_t)(id.b[6] & 0x0F) << 8 | id.b[7];
+    uint64_t random = (uint64_t)(id.b[14] & 1) << 8 | id.b[15];
+    uint64_t place;
+
+    for (int i = 0; i < 6; i++)
+        ms = ms << 8 | id.b[i];
+    place = (ms & ((UINT64_C(1) << 42) - 1)) << 21 | counter << 9 | random;
+    if (place > INT64_MAX - ROW_SLOTS)
+        place = INT64_MAX - ROW_SLOTS;
+    return (int64_t)place;
+}
+
+/* --- binding ------------------------------------------------------------------ */
+
+void row_bind_bytes(sqlite3_stmt *stmt, int at, const void *bytes, size_t size)
+{
+    sqlite3_bind_blob64(stmt, at, size > 0 ? bytes : "", size, SQLITE_STATIC);
+}
+
+void row_bind_id(sqlite3_stmt *stmt, int at, const struct pawl_id *id)
+{
+    sqlite3_bind_blob(stmt, at, id->b, sizeof id->b, SQLITE_STATIC);
+}
+
+void row_bind_text(sqlite3_stmt *stmt, int at, const char *text)
+{
+    if (text && text[0])
+        sqlite3_bind_text(stmt, at, text, -1, SQLITE_STATIC);
+    else
+        sqlite3_bind_null(stmt, at);
+}
+
+void row_bind_number(sqlite3_stmt *stmt, int at, int64_t value,
+                     int64_t is_default)
+{
+    if (value == is_default)
+        sqlite3_bind_null(stmt, at);
+    else
+        sqlite3_bind_int64(stmt, at, value);
+}
+
+/* --- the head ------------------------------------------------------------------- */
+
+static int64_t number_or(sqlite3_stmt *stmt, enum column c, int64_t is_default)
+{
+    return sqlite3_column_type(stmt, (int)c) == SQLITE_NULL
+               ? is_default
+               : sqlite3_column_int64(stmt, (int)c);
+}
+
+static void read_text(sqlite3_stmt *stmt, enum column c, char *out, size_t max)
+{
+    const unsigned char *text = sqlite3_column_text(stmt, (int)c);
+    size_t size = text ? (size_t)sqlite3_column_bytes(stmt, (int)c) : 0;
+
+    if (size > max)
+        size = max; /* only in a damaged file */
+    if (size > 0)
+        memcpy(out, text, size);
+    out[size] = '\0';
+}
+
+static void read_id(sqlite3_stmt *stmt, struct pawl_id *id)
+{
+    const void *bytes = sqlite3_column_blob(stmt, C_ID);
+
+    if (bytes && sqlite3_column_bytes(stmt, C_ID) == (int)sizeof id->b)
+        memcpy(id->b, bytes, sizeof id->b);
+    else
+        memset(id->b, 0, sizeof id->b);
+}
+
+void row_head(sqlite3_stmt *stmt, struct sqlite_row *row)
+{
+    row->place = sqlite3_column_int64(stmt, C_PLACE);
+    read_id(stmt, &row->id);
+    row->queue = sqlite3_column_int64(stmt, C_QUEUE);
+    row->state = (enum pawl_state)sqlite3_column_int(stmt, C_STATE);
+    row->rank = sqlite3_column_int64(stmt, C_RANK);
+    row->enqueued_at = sqlite3_column_int64(stmt, C_ENQUEUED_AT);
+    row->session = sqlite3_column_int64(stmt, C_SESSION);
+    row->put_seq = sqlite3_column_int64(stmt, C_PUT_SEQ);
+    row->priority = (int)number_or(stmt, C_PRIORITY, DEFAULT_PRIORITY);
+    row->run_at = number_or(stmt, C_RUN_AT, row->enqueued_at);
+    row->attempt = sqlite3_column_int(stmt, C_ATTEMPT);
+    row->epoch = (uint32_t)sqlite3_column_int64(stmt, C_EPOCH);
+    row->crashes = sqlite3_column_int(stmt, C_CRASHES);
+    row->owner = sqlite3_column_int64(stmt, C_OWNER);
+    row->cancel_requested = sqlite3_column_int(stmt, C_CANCEL_REQUESTED) != 0;
+    row->started_at = sqlite3_column_int64(stmt, C_STARTED_AT);
+    row->finished_at = sqlite3_column_int64(stmt, C_FINISHED_AT);
+    row->errors = sqlite3_column_int(stmt, C_ERRORS);
+    read_text(stmt, C_TYPE, row->type, PAWL_NAME_MAX);
+    read_text(stmt, C_KEY, row->key, PAWL_KEY_MAX);
+    options_unpack(sqlite3_column_blob(stmt, C_OPTIONS),
+                   (size_t)sqlite3_column_bytes(stmt, C_OPTIONS), &row->options);
+    row->large_payload = sqlite3_column_int(stmt, C_LARGE_PAYLOAD) != 0;
+    row->large_result = sqlite3_column_int(stmt, C_LARGE_RESULT) != 0;
+}
+
+/* Step a statement that finds one head or none, and read it. */
+static enum pawl_status one_head(struct sqlite_db *db, sqlite3_stmt *stmt,
+                                 struct sqlite_row *row, struct pawl_error *err)
+{
+    bool found;
+    enum pawl_status status = sql_next(db, stmt, &found, err);
+
+    if (status != PAWL_OK)
+        return status;
+    if (!found)
+        return PAWL_NOT_FOUND;
+    row_head(stmt, row);
+    sqlite3_reset(stmt);
+    return PAWL_OK;
+}
+
+enum pawl_status row_find(struct sqlite_db *db, struct pawl_id id, int64_t hint,
+                          struct sqlite_row *row, struct pawl_error *err)
+{
+    enum pawl_status status = PAWL_NOT_FOUND;
+    sqlite3_stmt *stmt;
+
+    if (hint > 0) {
+        stmt = sql(db, SQL_JOB_HEAD);
+        sqlite3_bind_int64(stmt, 1, hint);
+        status = one_head(db, stmt, row, err);
+        if (status == PAWL_OK && memcmp(row->id.b, id.b, sizeof id.b) != 0)
+            status = PAWL_NOT_FOUND;
+    }
+    if (status != PAWL_NOT_FOUND)
+        return status;
+    stmt = sql(db, SQL_JOB_FIND);
+    sqlite3_bind_int64(stmt, 1, row_place(id));
+    row_bind_id(stmt, 2, &id);
+    return one_head(db, stmt, row, err);
+}
+
+enum pawl_status row_load(struct sqlite_db *db, int64_t place,
+                          struct sqlite_row *row, struct pawl_error *err)
+{
+    sqlite3_stmt *stmt = sql(db, SQL_JOB_HEAD);
+    enum pawl_status status;
+
+    sqlite3_bind_int64(stmt, 1, place);
+    status = one_head(db, stmt, row, err);
+    if (status == PAWL_NOT_FOUND)
+        return pawl_error_set(err, PAWL_ECORRUPT,
+                              "index 'job_order' names place %lld, where no job "
+                              "is; run pawl doctor",
+                              (long long)place);
+    return status;
+}
+
+enum pawl_status row_save(struct sqlite_db *db, const struct sqlite_row *row,
+                          struct pawl_error *err)
+{
+    sqlite3_stmt *stmt = sql(db, SQL_JOB_SAVE);
+
+    sqlite3_bind_int64(stmt, 1, row->place);
+    sqlite3_bind_int64(stmt, 2, row->state);
+    sqlite3_bind_int64(stmt, 3, row->rank);
+    row_bind_number(stmt, 4, row->priority, DEFAULT_PRIORITY);
+    row_bind_number(stmt, 5, row->run_at, row->enqueued_at);
+    row_bind_number(stmt, 6, row->attempt, 0);
+    row_bind_number(stmt, 7, row->crashes, 0);
+    row_bind_number(stmt, 8, row->cancel_requested, 0);
+    row_bind_number(stmt, 9, row->finished_at, 0);
+    row_bind_number(stmt, 10, row->errors, 0);
+    return sql_run(db, stmt, err);
+}
+
+/* --- a whole job ------------------------------------------------------------------ */
+
+/* What a job points into until it is copied. */
+struct parts {
+    struct pawl_job_error errors[PAWL_ERRORS_KEPT];
+    size_t error_count;
+    struct buf text;          /* of the errors */
+    sqlite3_stmt *elsewhere[2]; /* stay on their row as long as it is read */
+};
+
+static enum pawl_status read_errors(struct sqlite_db *db, int64_t place,
+                                    struct parts *parts, struct pawl_error *err)
+{
+    sqlite3_stmt *stmt = sql(db, SQL_ERROR_LIST);
+    size_t starts[PAWL_ERRORS_KEPT], n = 0;
+    enum pawl_status status;
+    bool found;
+
+    sqlite3_bind_int64(stmt, 1, place);
+    while ((status = sql_next(db, stmt, &found, err)) == PAWL_OK && found &&
+           n < PAWL_ERRORS_KEPT) {
+        const unsigned char *text = sqlite3_column_text(stmt, 2);
+        parts->errors[n].at = sqlite3_column_int64(stmt, 0);
+        parts->errors[n].attempt = sqlite3_column_int(stmt, 1);
+        starts[n++] = parts->text.len;
+        buf_add(&parts->text, text ? (const char *)text : "",
+                (size_t)sqlite3_column_bytes(stmt, 2));
+        buf_add(&parts->text, "", 1);
+    }
+    sqlite3_reset(stmt);
+    if (status == PAWL_OK && parts->text.failed)
+        return pawl_error_set(err, PAWL_ENOMEM, "out of memory for a job's errors");
+    for (size_t i = 0; i < n; i++)
+        parts->errors[i].message = parts->text.data + starts[i];
+    parts->error_count = n;
+    return status;
+}
+
+/* Bytes that are in the row, or in another table under the same place. */
+static enum pawl_status read_bytes(struct sqlite_db *db, sqlite3_stmt *stmt,
+                                   enum column c, bool elsewhere,
+                                   const struct sqlite_row *row,
+                                   struct parts *parts, const void **bytes,
+                                   size_t *size, struct pawl_error *err)
+{
+    enum pawl_status status;
+    bool found = true;
+    int at = (int)c;
+
+    if (elsewhere) {
+        stmt = sql(db, c == C_PAYLOAD ? SQL_PAYLOAD_GET : SQL_RESULT_GET);
+        parts->elsewhere[c == C_PAYLOAD] = stmt;
+        sqlite3_bind_int64(stmt, 1, row->place);
+        status = sql_next(db, stmt, &found, err);
+        if (status != PAWL_OK)
+            return status;
+        at = 0;
+    }
+    *size = found ? (size_t)sqlite3_column_bytes(stmt, at) : 0;
+    *bytes = *size > 0 ? sqlite3_column_blob(stmt, at) : "";
+    if (!*bytes)
+        return pawl_error_set(err, PAWL_ENOMEM, "out of memory for %zu bytes of a "
+                              "job", *size);
+    return PAWL_OK;
+}
+
+static enum pawl_status read_owner(struct sqlite_db *db, int64_t n,
+                                   struct pawl_owner *out, struct pawl_error *err)
+{
+    sqlite3_stmt *stmt = sql(db, SQL_OWNER_GET);
+    enum pawl_status status;
+    bool found;
+
+    sqlite3_bind_int64(stmt, 1, n);
+    status = sql_next(db, stmt, &found, err);
+    if (status != PAWL_OK || !found)
+        return status;
+    if (sqlite3_column_bytes(stmt, 0) == (int)sizeof out->b)
+        memcpy(out->b, sqlite3_column_blob(stmt, 0), sizeof out->b);
+    sqlite3_reset(stmt);
+    return PAWL_OK;
+}
+
+static void job_from_head(const struct sqlite_row *row, const char *queue,
+                          struct pawl_job *job)
+{
+    const struct sqlite_options *options = &row->options;
+
+    *job = (struct pawl_job){
+        .id = row->id, .queue = queue, .type = row->type, .key = row->key,
+        .group = options->group, .state = row->state,
+        .key_mode = options->key_mode, .priority = row->priority,
+        .attempt = row->attempt, .max_attempts = options->max_attempts,
+        .crashes = row->crashes, .epoch = row->epoch,
+        .cancel_requested = row->cancel_requested, .backoff = options->backoff,
+        .timeout = options->timeout, .key_ttl = options->key_ttl,
+        .enqueued_at = row->enqueued_at, .run_at = row->run_at,
+        .started_at = row->started_at, .finished_at = row->finished_at,
+        .expires_at = options->expires_at, .origin = (uint64_t)row->place,
+    };
+}
+
+enum pawl_status row_job(struct sqlite_db *db, sqlite3_stmt *stmt,
+                         const struct sqlite_row *row, const char *queue,
+                         struct pawl_job **out, struct pawl_error *err)
+{
+    enum pawl_status status = PAWL_OK;
+    struct pawl_job job, *copy;
+    struct parts parts;
+
+    parts.error_count = 0;
+    parts.elsewhere[0] = parts.elsewhere[1] = NULL;
+    buf_init(&parts.text, PAWL_ERRORS_KEPT * (PAWL_ERROR_MAX + 1));
+    job_from_head(row, queue, &job);
+    if (row->errors > 0)
+        status = read_errors(db, row->place, &parts, err);
+    job.errors = parts.errors;
+    job.error_count = parts.error_count;
+    if (status == PAWL_OK && row->state == PAWL_PROCESSING)
+        status = read_owner(db, row->owner, &job.owner, err);
+    if (status == PAWL_OK)
+        status = read_bytes(db, stmt, C_PAYLOAD, row->large_payload, row, &parts,
+                            &job.payload, &job.payload_size, err);
+    if (status == PAWL_OK)
+        status = read_bytes(db, stmt, C_RESULT, row->large_result, row, &parts,
+                            &job.result, &job.result_size, err);
+    if (status == PAWL_OK) {
+        copy = pawl_job_copy(&job);
+        if (copy)
+            *out = copy;
+        else
+            status = pawl_error_set(err, PAWL_ENOMEM,
+                                    "out of memory for a copy of a job");
+    }
+    for (int i = 0; i < 2; i++) /* sqlite3_reset(NULL) is fine */
+        sqlite3_reset(parts.elsewhere[i]);
+    buf_clear(&parts.text);
+    return status;
+}

@@ -1,0 +1,331 @@
+/* sqlite_sweep.c - housekeeping of one queue, bounded by in->limit for each kind
+ * of work: what is due becomes pending, what its worker lost is taken back, what
+ * is over age or count goes.
+ *
+ * Places are gathered first and their rows read one by one when their turn
+ * comes, so that no statement stands on a row that changes.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "sqlite_key.h"
+#include "sqlite_owner.h"
+
+struct item {
+    int64_t rank, place;
+    struct pawl_id id;
+};
+
+/* Jobs to work on, in the end in the order of (rank, id). */
+struct items {
+    struct item *at;
+    size_t count, room;
+};
+
+struct step {
+    struct sqlite_call call;
+    const struct pawl_sweep *in;
+    struct pawl_sweep_reply *out;
+};
+
+/* --- gathering --------------------------------------------------------------------------- */
+
+static enum pawl_status items_add(struct step *step, struct items *items,
+                                  struct item item)
+{
+    struct item *more;
+
+    if (items->count == items->room) {
+        items->room = items->room ? 2 * items->room : 64;
+        more = realloc(items->at, items->room * sizeof *more);
+        if (!more)
+            return pawl_error_set(step->call.err, PAWL_ENOMEM,
+                                  "out of memory for %zu jobs", items->room);
+        items->at = more;
+    }
+    items->at[items->count++] = item;
+    return PAWL_OK;
+}
+
+/* Add what a statement with the columns rank, place, id gives. */
+static enum pawl_status items_read(struct step *step, struct items *items,
+                                   sqlite3_stmt *stmt)
+{
+    enum pawl_status status;
+    struct item item;
+    bool found;
+
+    while ((status = sql_next(step->call.db, stmt, &found, step->call.err)) ==
+               PAWL_OK && found) {
+        memset(&item, 0, sizeof item);
+        item.rank = sqlite3_column_int64(stmt, 0);
+        item.place = sqlite3_column_int64(stmt, 1);
+        if (sqlite3_column_bytes(stmt, 2) == (int)sizeof item.id.b)
+            memcpy(item.id.b, sqlite3_column_blob(stmt, 2), sizeof item.id.b);
+        status = items_add(step, items, item);
+        if (status != PAWL_OK)
+            break;
+    }
+    sqlite3_reset(stmt);
+    return status;
+}
+
+static int compare(const void *left, const void *right)
+{
+    const struct item *a = left, *b = right;
+
+    if (a->rank != b->rank)
+        return a->rank < b->rank ? -1 : 1;
+    return memcmp(a->id.b, b->id.b, sizeof a->id.b);
+}
+
+static void items_sort(struct items *items)
+{
+    if (items->count > 1)
+        qsort(items->at, items->count, sizeof *items->at, compare);
+}
+
+/* Jobs of a state with a rank up to `until`: the first limit + 1. The index has
+ * equal ranks in the order of places, which is that of ids for the ids of one
+ * process only; so when the cut falls among equals, more of them are read. */
+static enum pawl_status gather(struct step *step, enum pawl_state state,
+                               int64_t until, struct items *items)
+{
+    size_t limit = step->in->limit + 1, before = items->count;
+    sqlite3_stmt *stmt = sql(step->call.db, SQL_DUE);
+    enum pawl_status status;
+    struct item last;
+
+    sqlite3_bind_int64(stmt, 1, step->call.queue.n);
+    sqlite3_bind_int64(stmt, 2, state);
+    sqlite3_bind_int64(stmt, 3, until);
+    sqlite3_bind_int64(stmt, 4, (int64_t)limit);
+    status = items_read(step, items, stmt);
+    if (status != PAWL_OK || items->count - before < limit)
+        return status;
+    last = items->at[items->count - 1];
+    stmt = sql(step->call.db, SQL_DUE_TIES);
+    sqlite3_bind_int64(stmt, 1, step->call.queue.n);
+    sqlite3_bind_int64(stmt, 2, state);
+    sqlite3_bind_int64(stmt, 3, last.rank);
+    sqlite3_bind_int64(stmt, 4, last.place);
+    return items_read(step, items, stmt);
+}
+
+/* --- what is due ---------------------------------------------------------------------------- */
+
+static enum pawl_status promote_one(struct step *step, int64_t place)
+{
+    struct sqlite_call *call = &step->call;
+    struct sqlite_row row;
+    enum pawl_status status = row_load(call->db, place, &row, call->err);
+
+    if (status != PAWL_OK)
+        return status;
+    if (row_expired(&row, call->now)) {
+        step->out->expired++;
+        return move_to_expired(call, &row);
+    }
+    step->out->promoted++;
+    return move_to_tail(call, &row);
+}
+
+static enum pawl_status promote(struct step *step)
+{
+    struct items items = { .at = NULL };
+    enum pawl_status status;
+
+    status = gather(step, PAWL_SCHEDULED, step->call.now, &items);
+    if (status == PAWL_OK)
+        status = gather(step, PAWL_FAILED, step->call.now, &items);
+    items_sort(&items);
+    for (size_t i = 0; i < items.count && status == PAWL_OK; i++) {
+        if (i == step->in->limit) {
+            step->out->more = true;
+            break;
+        }
+        status = promote_one(step, items.at[i].place);
+    }
+    free(items.at);
+    return status;
+}
+
+/* --- what was lost --------------------------------------------------------------------------- */
+
+static enum pawl_status recover_one(struct step *step, int64_t place)
+{
+    struct sqlite_call *call = &step->call;
+    struct sqlite_row row;
+    enum pawl_status status = row_load(call->db, place, &row, call->err);
+    bool last;
+
+    if (status != PAWL_OK)
+        return status;
+    last = row.crashes + 1 >= step->in->max_crashes;
+    if (last && !row.cancel_requested)
+        status = call_error(call, &row, "worker_lost");
+    if (status != PAWL_OK)
+        return status;
+    row.crashes++;
+    if (row.attempt > 0)
+        row.attempt--;
+    if (row.cancel_requested)
+        return move_to_finished(call, &row, PAWL_CANCELLED);
+    if (last) {
+        step->out->killed++;
+        return move_to_finished(call, &row, PAWL_DEAD);
+    }
+    step->out->recovered++;
+    return move_to_tail(call, &row);
+}
+
+static bool is_among(const int64_t *numbers, size_t count, int64_t number)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (numbers[i] == number)
+            return true;
+    }
+    return false;
+}
+
+/* The claimed jobs of dead owners, as if their leases had ended long ago. */
+static enum pawl_status gather_orphans(struct step *step, const int64_t *dead,
+                                       size_t dead_count, struct items *items)
+{
+    sqlite3_stmt *stmt = sql(step->call.db, SQL_LEASES);
+    enum pawl_status status;
+    struct item item = { .rank = INT64_MIN };
+    bool found;
+
+    sqlite3_bind_int64(stmt, 1, step->call.queue.n);
+    while ((status = sql_next(step->call.db, stmt, &found, step->call.err)) ==
+               PAWL_OK && found) {
+        if (!is_among(dead, dead_count, sqlite3_column_int64(stmt, 2)))
+            continue;
+        item.place = sqlite3_column_int64(stmt, 0);
+        if (sqlite3_column_bytes(stmt, 1) == (int)sizeof item.id.b)
+            memcpy(item.id.b, sqlite3_column_blob(stmt, 1), sizeof item.id.b);
+        status = items_add(step, items, item);
+        if (status != PAWL_OK)
+            break;
+    }
+    sqlite3_reset(stmt);
+    return status;
+}
+
+static enum pawl_status recover_items(struct step *step, const struct items *items,
+                                      size_t *done)
+{
+    enum pawl_status status = PAWL_OK;
+
+    for (size_t i = 0; i < items->count && status == PAWL_OK; i++) {
+        if (*done == step->in->limit) {
+            step->out->more = true;
+            break;
+        }
+        status = recover_one(step, items->at[i].place);
+        (*done)++;
+    }
+    return status;
+}
+
+/* Of owners that died: known at once, whatever their leases say. */
+static enum pawl_status recover_orphans(struct step *step, size_t *done)
+{
+    struct items items = { .at = NULL };
+    int64_t *dead = NULL;
+    enum pawl_status status;
+    size_t count = 0;
+
+    status = owner_dead(&step->call, &dead, &count);
+    if (status == PAWL_OK && count > 0)
+        status = gather_orphans(step, dead, count, &items);
+    items_sort(&items);
+    if (status == PAWL_OK)
+        status = recover_items(step, &items, done);
+    /* Those of whom something is left are looked at again next time. */
+    for (size_t i = 0; i < count && status == PAWL_OK && items.count <= *done; i++)
+        status = owner_gone(&step->call, dead[i]);
+    free(items.at);
+    free(dead);
+    return status;
+}
+
+static enum pawl_status recover(struct step *step)
+{
+    const struct pawl_clock *clock = &step->call.storage->clock;
+    struct items items = { .at = NULL };
+    enum pawl_status status;
+    size_t done = 0;
+
+    status = recover_orphans(step, &done);
+    if (status == PAWL_OK)
+        status = gather(step, PAWL_PROCESSING, clock->steady(clock->context),
+                        &items);
+    items_sort(&items);
+    if (status == PAWL_OK)
+        status = recover_items(step, &items, &done);
+    free(items.at);
+    return status;
+}
+
+/* --- what is over ------------------------------------------------------------------------------ */
+
+static enum pawl_status clean(struct step *step)
+{
+    static const enum pawl_state states[] = { PAWL_COMPLETED, PAWL_DEAD,
+                                              PAWL_CANCELLED };
+    enum pawl_status status = PAWL_OK;
+
+    for (int i = 0; i < 3 && status == PAWL_OK; i++) {
+        size_t removed;
+        bool more;
+        status = call_trim(&step->call, states[i], true,
+                           step->in->limit - step->out->removed, &removed, &more);
+        step->out->removed += removed;
+        step->out->more |= more;
+    }
+    return status;
+}
+
+static enum pawl_status sweep(struct step *step)
+{
+    struct sqlite_call *call = &step->call;
+    enum pawl_status status;
+
+    status = promote(step);
+    if (status == PAWL_OK)
+        status = recover(step);
+    if (status == PAWL_OK)
+        status = clean(step);
+    if (status == PAWL_OK)
+        status = key_sweep(call->db, call->queue.n, call->now, step->in->limit,
+                           call->err);
+    if (status == PAWL_OK)
+        status = owner_sweep(call);
+    if (status == PAWL_OK)
+        status = session_sweep(call->db, &call->storage->cache, call->now, call->err);
+    if (status == PAWL_OK)
+        status = queue_next_at(call->db, call->queue.n, &step->out->next_at,
+                               call->err);
+    return status;
+}
+
+enum pawl_status sqlite_sweep(struct pawl_storage *self,
+                              const struct pawl_sweep *in,
+                              struct pawl_sweep_reply *out,
+                              struct pawl_error *err)
+{
+    struct step step = { .in = in, .out = out };
+    enum pawl_status status;
+
+    memset(out, 0, sizeof *out);
+    status = call_begin(&step.call, (struct sqlite_storage *)self, SYNC_NORMAL,
+                        in->queue, CALL_FIND, err);
+    if (status != PAWL_OK)
+        return status;
+    step.call.retention = &in->retention;
+    if (step.call.queue.n != 0)
+        status = sweep(&step);
+    return call_end(&step.call, status);
+}

@@ -1,0 +1,257 @@
+-- Every statement of the SQLite storage on jobs and queues, one block each;
+-- tools/build/embed_sql.py makes SQL_<NAME> of it. Each must find its rows by an
+-- index or by place; tests/unit/test_sql_plans.c names the few exceptions.
+--
+-- States are written as numbers: 2 scheduled, 3 pending, 4 processing, 5 failed,
+-- 6 completed, 7 dead, 8 cancelled.
+
+-- {head}: all of a job but its bytes, as row_head() in sqlite_row.c reads it
+place, id, queue, state, rank, enqueued_at, session, put_seq, priority,
+run_at, attempt, epoch, crashes, owner, cancel_requested, started_at,
+finished_at, errors, type, key, options,
+typeof(payload) = 'integer', typeof(result) = 'integer'
+
+-- {whole}: the head and the bytes
+{head}, result, payload
+
+-- --- queues -----------------------------------------------------------------
+
+-- {queue_row}: as queue_read() in sqlite_queue.c reads it
+n, paused, completed_total, dead_total, cancelled_total, failed_total,
+completed_age, completed_count, dead_age, dead_count, cancelled_age,
+cancelled_count, name
+
+-- QUEUE_GET: queue by number ?1
+SELECT {queue_row} FROM queue WHERE n = ?1;
+
+-- QUEUE_FIND: queue by name ?1
+SELECT {queue_row} FROM queue WHERE name = ?1;
+
+-- QUEUE_LIST: every queue, by name
+SELECT {queue_row} FROM queue ORDER BY name;
+
+-- QUEUE_ADD: name ?1, hash of the name ?2
+INSERT INTO queue (name, hash) VALUES (?1, ?2);
+
+-- QUEUE_TOTALS: queue ?1
+UPDATE queue SET completed_total = ?2, dead_total = ?3, cancelled_total = ?4,
+    failed_total = ?5
+WHERE n = ?1;
+
+-- QUEUE_PAUSE: queue ?1, whether ?2
+UPDATE queue SET paused = ?2 WHERE n = ?1;
+
+-- QUEUE_KEEP: queue ?1
+UPDATE queue SET completed_age = ?2, completed_count = ?3, dead_age = ?4,
+    dead_count = ?5, cancelled_age = ?6, cancelled_count = ?7
+WHERE n = ?1;
+
+-- QUEUE_COUNTS: queue ?1; how many jobs in each state
+SELECT state, count(*) FROM job WHERE queue = ?1 GROUP BY state;
+
+-- --- sessions and their replies ----------------------------------------------
+
+-- SESSION_FIND: uuid ?1
+SELECT n, last_at FROM session WHERE uuid = ?1;
+
+-- SESSION_ADD: uuid ?1, now ?2
+INSERT INTO session (uuid, last_at) VALUES (?1, ?2);
+
+-- SESSION_TOUCH: session ?1, now ?2
+UPDATE session SET last_at = ?2 WHERE n = ?1;
+
+-- SESSION_IDLE: last used before ?1; looks at every session
+SELECT n FROM session WHERE last_at < ?1 LIMIT 100;
+
+-- SESSION_REMOVE: session ?1
+DELETE FROM session WHERE n = ?1;
+
+-- REPLY_FROM: session ?1, queue ?2; what is kept from seq ?3 on
+SELECT seq, replies FROM reply
+WHERE session = ?1 AND queue = ?2 AND seq >= ?3
+ORDER BY seq LIMIT 16;
+
+-- REPLY_ADD: session ?1, queue ?2, seq ?3; what is there stays
+INSERT INTO reply (session, queue, seq, replies) VALUES (?1, ?2, ?3, ?4)
+ON CONFLICT DO NOTHING;
+
+-- REPLY_TRIM: session ?1, queue ?2; all but the newest 16
+DELETE FROM reply
+WHERE session = ?1 AND queue = ?2 AND seq <
+    (SELECT seq FROM reply WHERE session = ?1 AND queue = ?2
+     ORDER BY seq DESC LIMIT 1 OFFSET 15);
+
+-- REPLY_REMOVE: all of session ?1
+DELETE FROM reply WHERE session = ?1;
+
+-- --- owners -------------------------------------------------------------------
+
+-- OWNER_FIND: queue ?1, owner ?2
+SELECT n, boot, byte, gone_at FROM owner WHERE queue = ?1 AND owner = ?2;
+
+-- OWNER_GET: owner's number ?1
+SELECT owner FROM owner WHERE n = ?1;
+
+-- OWNER_ADD: queue ?1, boot id ?2, byte ?3, owner ?4
+INSERT INTO owner (queue, boot, byte, owner) VALUES (?1, ?2, ?3, ?4);
+
+-- OWNER_HERE: owner ?1 claims with boot id ?2 and byte ?3
+UPDATE owner SET boot = ?2, byte = ?3, gone_at = NULL WHERE n = ?1;
+
+-- OWNER_GONE: owner ?1 was found dead at ?2
+UPDATE owner SET gone_at = ?2 WHERE n = ?1;
+
+-- OWNER_LIST: queue ?1; those not yet known to be gone
+SELECT n, boot, byte FROM owner WHERE queue = ?1 AND gone_at IS NULL;
+
+-- OWNER_FORGET: queue ?1; gone before ?2
+DELETE FROM owner WHERE queue = ?1 AND gone_at < ?2;
+
+-- --- one job ------------------------------------------------------------------
+
+-- JOB_SLOTS: the 64 places from ?1 that an id may have, as far as taken
+SELECT place, id, session, put_seq FROM job WHERE place BETWEEN ?1 AND ?1 + 63;
+
+-- JOB_FIND: a place of ?1 and the 63 after it, id ?2
+SELECT {head} FROM job WHERE place BETWEEN ?1 AND ?1 + 63 AND id = ?2;
+
+-- JOB_FIND_WHOLE: likewise
+SELECT {whole} FROM job WHERE place BETWEEN ?1 AND ?1 + 63 AND id = ?2;
+
+-- JOB_HEAD: place ?1
+SELECT {head} FROM job WHERE place = ?1;
+
+-- JOB_ADD: a new job
+INSERT INTO job (place, id, queue, state, rank, enqueued_at, session, put_seq,
+    priority, run_at, type, key, options, payload)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14);
+
+-- JOB_SAVE: place ?1; everything of the head that can change
+UPDATE job SET state = ?2, rank = ?3, priority = ?4, run_at = ?5, attempt = ?6,
+    crashes = ?7, cancel_requested = ?8, finished_at = ?9, errors = ?10
+WHERE place = ?1;
+
+-- JOB_RESULT: place ?1
+UPDATE job SET result = ?2 WHERE place = ?1;
+
+-- JOB_REMOVE: place ?1
+DELETE FROM job WHERE place = ?1;
+
+-- ERROR_LIST: place ?1, oldest first
+SELECT at, attempt, message FROM job_error WHERE place = ?1 ORDER BY n;
+
+-- ERROR_ADD: place ?1
+INSERT INTO job_error (place, n, at, attempt, message)
+VALUES (?1, ?2, ?3, ?4, ?5);
+
+-- ERROR_TRIM: place ?1; those up to number ?2
+DELETE FROM job_error WHERE place = ?1 AND n <= ?2;
+
+-- ERROR_REMOVE: place ?1
+DELETE FROM job_error WHERE place = ?1;
+
+-- PAYLOAD_GET: place ?1
+SELECT bytes FROM large_payload WHERE place = ?1;
+
+-- PAYLOAD_ADD: place ?1
+INSERT INTO large_payload (place, bytes) VALUES (?1, ?2);
+
+-- PAYLOAD_REMOVE: place ?1
+DELETE FROM large_payload WHERE place = ?1;
+
+-- RESULT_GET: place ?1
+SELECT bytes FROM large_result WHERE place = ?1;
+
+-- RESULT_ADD: place ?1
+INSERT INTO large_result (place, bytes) VALUES (?1, ?2);
+
+-- RESULT_REMOVE: place ?1
+DELETE FROM large_result WHERE place = ?1;
+
+-- --- keys -----------------------------------------------------------------------
+
+-- KEY_GET: queue ?1, key ?2
+SELECT id, until FROM unique_key WHERE queue = ?1 AND key = ?2;
+
+-- KEY_TAKE: queue ?1, key ?2, for id ?3 until ?4 in mode ?5
+INSERT OR REPLACE INTO unique_key (queue, key, id, until, mode)
+VALUES (?1, ?2, ?3, ?4, ?5);
+
+-- KEY_RELEASE: queue ?1, key ?2, if id ?3 holds it and it is no throttle
+DELETE FROM unique_key WHERE queue = ?1 AND key = ?2 AND id = ?3 AND mode = 0;
+
+-- KEY_EXPIRE: queue ?1, now ?2, at most ?3
+DELETE FROM unique_key WHERE queue = ?1 AND key IN
+    (SELECT key FROM unique_key
+     WHERE queue = ?1 AND until > 0 AND until <= ?2 LIMIT ?3);
+
+-- --- many jobs, in the order of their state ---------------------------------------
+
+-- LANE_FIRST: queue ?1; first of the pending with a rank from ?2 to ?3
+SELECT rank, enqueued_at, run_at FROM job
+WHERE queue = ?1 AND state = 3 AND rank BETWEEN ?2 AND ?3
+ORDER BY rank LIMIT 1;
+
+-- LANE_LAST: queue ?1; the last of the pending with a rank from ?2 to ?3
+SELECT rank FROM job
+WHERE queue = ?1 AND state = 3 AND rank BETWEEN ?2 AND ?3
+ORDER BY rank DESC LIMIT 1;
+
+-- DUE_NEXT: queue ?1, state ?2; when the first is due
+SELECT rank FROM job WHERE queue = ?1 AND state = ?2 ORDER BY rank LIMIT 1;
+
+-- DUE: queue ?1, state ?2, rank up to ?3, at most ?4
+SELECT rank, place, id FROM job WHERE queue = ?1 AND state = ?2 AND rank <= ?3
+ORDER BY rank, place LIMIT ?4;
+
+-- DUE_TIES: queue ?1, state ?2; more of those with rank ?3, after place ?4
+SELECT rank, place, id FROM job
+WHERE queue = ?1 AND state = ?2 AND rank = ?3 AND place > ?4
+ORDER BY place LIMIT 1024;
+
+-- CLAIMABLE: queue ?1, at most ?2
+SELECT {whole} FROM job WHERE queue = ?1 AND state = 3 ORDER BY rank LIMIT ?2;
+
+-- CLAIM: queue ?1, the pending up to rank ?2: lease until ?3, owner ?4, now ?5
+UPDATE job SET state = 4, rank = ?3, attempt = coalesce(attempt, 0) + 1,
+    epoch = coalesce(epoch, 0) + 1, owner = ?4, started_at = ?5,
+    cancel_requested = NULL
+WHERE queue = ?1 AND state = 3 AND rank <= ?2;
+
+-- COMPLETE: place ?1, id ?2, epoch ?3, owner ?4: ordinal ?5, now ?6, result ?7.
+-- The plain case in one step; changes nothing if there is a key to release or
+-- anything else is not as it should be.
+UPDATE job SET state = 6, rank = ?5, finished_at = ?6, result = ?7,
+    cancel_requested = NULL
+WHERE place = ?1 AND id = ?2 AND epoch = ?3 AND owner = ?4 AND state = 4
+    AND key IS NULL;
+
+-- RENEW: place ?1: lease until ?2
+UPDATE job SET rank = ?2 WHERE place = ?1;
+
+-- FINISHED: queue ?1, state ?2, at most ?3, oldest first; what deleting them needs
+SELECT rank, place, session, put_seq, finished_at, errors IS NOT NULL,
+    typeof(payload) = 'integer', typeof(result) = 'integer'
+FROM job WHERE queue = ?1 AND state = ?2
+ORDER BY rank LIMIT ?3;
+
+-- FINISHED_REMOVE: queue ?1, state ?2, all up to ordinal ?3
+DELETE FROM job WHERE queue = ?1 AND state = ?2 AND rank <= ?3;
+
+-- LEASES: queue ?1; every claimed job
+SELECT place, id, owner FROM job WHERE queue = ?1 AND state = 4;
+
+-- LIST_UP: queue ?1, state ?2; those after rank ?3 and place ?4
+SELECT {whole} FROM job
+WHERE queue = ?1 AND state = ?2 AND (rank, place) > (?3, ?4)
+ORDER BY rank, place;
+
+-- LIST_DOWN: queue ?1, state ?2; those before rank ?3 and place ?4
+SELECT {whole} FROM job
+WHERE queue = ?1 AND state = ?2 AND (rank, place) < (?3, ?4)
+ORDER BY rank DESC, place DESC;
+
+-- WALK: queue ?1, state ?2; likewise upwards, heads only
+SELECT {head} FROM job
+WHERE queue = ?1 AND state = ?2 AND (rank, place) > (?3, ?4)
+ORDER BY rank, place;

@@ -1,0 +1,64 @@
+/* storage.h - how the core talks to a storage.
+ *
+ * The core calls these wrappers, never the table. They check what the contract
+ * in pawl/storage.h promises in both directions (asserts, on in every build but
+ * release) and are the one place where a storage is opened by URL.
+ */
+#ifndef PAWL_SRC_STORAGE_H
+#define PAWL_SRC_STORAGE_H
+
+#include "pawl/storage.h"
+
+/* Where a storage that wants to tell something (trace) sends it. */
+struct storage_log {
+    void (*line)(void *context, const char *id, const char *text);
+    void *context;
+};
+
+/* Open the storage that `url` names ("scheme:location?options", or
+ * "trace+scheme:..."). config->url, location and options are filled in here. On
+ * failure *out is untouched. EINVAL: no such scheme. */
+enum pawl_status storage_open(const char *url,
+                              const struct pawl_storage_config *config,
+                              const struct storage_log *log,
+                              struct pawl_storage **out,
+                              struct pawl_error *err);
+void storage_close(struct pawl_storage *storage);
+
+enum pawl_status storage_put(struct pawl_storage *storage,
+                             const struct pawl_put *in,
+                             struct pawl_put_result *results,
+                             struct pawl_error *err);
+enum pawl_status storage_exchange(struct pawl_storage *storage,
+                                  const struct pawl_exchange *in,
+                                  struct pawl_exchange_reply *out,
+                                  struct pawl_error *err);
+enum pawl_status storage_renew(struct pawl_storage *storage,
+                               const struct pawl_renew *in,
+                               enum pawl_status *results,
+                               struct pawl_error *err);
+enum pawl_status storage_sweep(struct pawl_storage *storage,
+                               const struct pawl_sweep *in,
+                               struct pawl_sweep_reply *out,
+                               struct pawl_error *err);
+enum pawl_status storage_wait(struct pawl_storage *storage,
+                              const struct pawl_wait *in,
+                              struct pawl_error *err);
+void storage_kick(struct pawl_storage *storage);
+enum pawl_status storage_get(struct pawl_storage *storage, const char *queue,
+                             struct pawl_id id, struct pawl_job **out,
+                             struct pawl_error *err);
+enum pawl_status storage_list(struct pawl_storage *storage,
+                              const struct pawl_list *in,
+                              struct pawl_list_reply *out,
+                              struct pawl_error *err);
+enum pawl_status storage_alter(struct pawl_storage *storage,
+                               const struct pawl_alter *in,
+                               struct pawl_alter_reply *out,
+                               struct pawl_error *err);
+enum pawl_status storage_stats(struct pawl_storage *storage, const char *queue,
+                               struct pawl_stats **out, struct pawl_error *err);
+enum pawl_status storage_health(struct pawl_storage *storage,
+                                struct pawl_health *out, struct pawl_error *err);
+
+#endif

@@ -1,0 +1,33 @@
+/* main.c - the conformance suite on the storage that PAWL_TEST_STORAGE names.
+ * One TAP line for each test. CK_RUN_CASE=claim runs one topic, CK_FORK=no is
+ * for debuggers. */
+#include "suite.h"
+
+TCase *topic(const char *name)
+{
+    TCase *topic_case = tcase_create(name);
+    tcase_add_checked_fixture(topic_case, fixture_open, fixture_close);
+    tcase_set_timeout(topic_case, 60);
+    return topic_case;
+}
+
+int main(void)
+{
+    static TCase *(*const topics[])(void) = {
+        topic_put,     topic_session, topic_key,       topic_order, topic_claim,
+        topic_outcome, topic_lease,   topic_sweep,     topic_retention,
+        topic_alter,   topic_list,    topic_stats,     topic_names, topic_wait,
+        topic_threads,
+    };
+    Suite *suite = suite_create("conformance");
+    for (size_t i = 0; i < sizeof topics / sizeof *topics; i++)
+        suite_add_tcase(suite, topics[i]());
+    SRunner *runner = srunner_create(suite);
+    srunner_set_tap(runner, "-");
+    conformance_begin();
+    srunner_run_all(runner, CK_SILENT);
+    conformance_end();
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed > 0;
+}

@@ -1,0 +1,129 @@
+/* model.h - the same random steps on two storages.
+ *
+ * One side is always the memory storage, the readable one; the other is what
+ * PAWL_TEST_STORAGE names. Both see the same clock, which only the model moves,
+ * so that every reply must be the same on both, but for what
+ * docs/storage-contract.md leaves open.
+ */
+#ifndef PAWL_TEST_MODEL_H
+#define PAWL_TEST_MODEL_H
+
+#include "fake_clock.h"
+#include "storage/storage.h"
+#include "temp_dir.h"
+
+enum {
+    SIDES = 2,
+    INSTANCES = 2,
+    QUEUES = 4,
+    SESSIONS = 2,
+    OWNERS = 2,  /* of each instance */
+    SENT = 16,   /* puts that may be sent again, per session and queue */
+    BATCH = 40,  /* most jobs, outcomes, claims or ids in one call */
+    IDS = 1024,  /* latest ids remembered */
+    CLAIMS = 256 /* latest claims remembered */
+};
+
+struct side {
+    const char *name;
+    char url[512];
+    struct pawl_storage *instance[INSTANCES];
+};
+
+struct known_id {
+    struct pawl_id id;
+    int queue;
+};
+
+/* A claim, and the outcome that was written for it, if any. */
+struct known_claim {
+    struct pawl_id id;
+    struct pawl_owner owner;
+    uint32_t epoch;
+    uint64_t origin[SIDES];
+    int instance, queue;
+    bool written;
+    struct pawl_outcome outcome;
+};
+
+struct sent_put {
+    uint64_t seq;
+    size_t count;
+    struct pawl_new_job jobs[BATCH];
+};
+
+struct sender { /* one session on one queue */
+    uint64_t last_seq, skipped_seq; /* the latter: to be used later, or 0 */
+    struct sent_put sent[SENT];
+};
+
+struct model {
+    uint64_t seed, random;
+    size_t step;
+    const char *op;
+    size_t job_count; /* at the last dump */
+    uint64_t tick;    /* of the last id made */
+    struct fake_clock clock;
+    struct temp_dir folder;
+    struct side side[SIDES];
+    struct pawl_owner owner[INSTANCES][OWNERS];
+    uint64_t owners_made;
+    struct sender sender[SESSIONS][QUEUES];
+    struct known_id ids[IDS];
+    size_t id_count;
+    struct known_claim claims[CLAIMS];
+    size_t claim_count;
+};
+
+extern const char *const model_queues[QUEUES];
+
+/* --- chance (model_random.c) ------------------------------------------------- */
+uint64_t chance_next(struct model *m);
+/* 0 .. below - 1 */
+size_t chance(struct model *m, size_t below);
+/* True in `percent` of cases. */
+bool chance_of(struct model *m, unsigned percent);
+
+/* --- steps (model_put.c, model_ops.c) ------------------------------------------- */
+void op_put(struct model *m);
+void op_resend(struct model *m);
+void op_exchange(struct model *m);
+void op_renew(struct model *m);
+void op_sweep(struct model *m);
+void op_alter_named(struct model *m);
+void op_alter_matching(struct model *m);
+void op_alter_queue(struct model *m);
+void op_get(struct model *m);
+void op_list(struct model *m);
+void op_time(struct model *m);
+void op_reopen(struct model *m);
+/* Compare all jobs of all states and all numbers. */
+void op_dump(struct model *m);
+
+struct pawl_id model_new_id(struct model *m, int queue);
+struct pawl_id model_some_id(struct model *m, int queue);
+struct pawl_retention model_retention(struct model *m);
+
+/* --- comparing (model_compare.c) -------------------------------------------------- */
+/* These end the program, saying where and what, when the two differ. */
+void same_number(const struct model *m, const char *what, int64_t memory,
+                 int64_t other);
+void same_status(const struct model *m, const char *what, enum pawl_status memory,
+                 enum pawl_status other);
+void same_text(const struct model *m, const char *what, const char *memory,
+               const char *other);
+void same_bytes(const struct model *m, const char *what, const void *memory,
+                size_t memory_size, const void *other, size_t other_size);
+void same_id(const struct model *m, const char *what, struct pawl_id memory,
+             struct pawl_id other);
+void same_job(const struct model *m, const struct pawl_job *memory,
+              const struct pawl_job *other);
+void same_stats(const struct model *m, const struct pawl_stats *memory,
+                const struct pawl_stats *other);
+/* A call must answer the same on both sides, and be no failure unless both
+ * fail. */
+void same_answer(const struct model *m, const char *call,
+                 const enum pawl_status status[SIDES],
+                 const struct pawl_error err[SIDES]);
+
+#endif

@@ -1,0 +1,176 @@
+/* cmd_doctor.c - pawl doctor: what needs a person's attention.
+ *
+ * Each finding is one line that says what was seen and what to do about it. To
+ * add one: report it with doctor_find() from doctor_storage() or doctor_queue().
+ */
+#include "cmd.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "args.h"
+#include "json.h"
+#include "table.h"
+#include "text.h"
+
+#define DOCTOR_NOTE "note"
+#define DOCTOR_OLD (INT64_C(3600) * 1000) /* pending for so long is too long */
+
+static const struct args_spec doctor_spec = {
+    .usage = "doctor",
+    .about = "Look for what needs attention: warnings of the storage, dead jobs,\n"
+             "jobs held by a migration, paused queues, jobs pending for more\n"
+             "than an hour.\n",
+    .more = "A note about the engine's version does not count.\n"
+            "With --json one object: ok, where, and findings, of which each has\n"
+            "kind, queue (if it is about one) and text.\n\n"
+            "exit: 0 all is well, 1 something needs attention or failed,\n"
+            "  2 usage, 69 storage unreachable\n",
+};
+
+struct doctor {
+    struct cli *cli;
+    json_t *findings;
+    size_t count; /* without notes */
+};
+
+/* What is said of the engine's version is as true tomorrow and on every run. It
+ * is told, but it does not count, or the exit code would be 1 for ever on a
+ * system that has that version. Such a warning begins with the engine's name. */
+static bool doctor_is_standing(const struct pawl_health *health,
+                               const char *warning)
+{
+    size_t n = strlen(health->engine);
+    return n > 0 && strncmp(warning, health->engine, n) == 0;
+}
+
+/* `queue` NULL: about the storage. */
+PAWL_PRINTF(4, 5)
+static void doctor_find(struct doctor *d, const char *kind, const char *queue,
+                        const char *format, ...)
+{
+    char text[512];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    json_t *finding = json_pack("{s:s, s:o}", "kind", kind, "text",
+                                json_text(text));
+    if (queue)
+        json_object_set_new(finding, "queue", json_text(queue));
+    json_array_append_new(d->findings, finding);
+    d->count += strcmp(kind, DOCTOR_NOTE) != 0;
+}
+
+/* --- what is looked at --------------------------------------------------------------- */
+
+static void doctor_storage(struct doctor *d, const struct pawl_health *health)
+{
+    for (int i = 0; i < health->warning_count; i++)
+        doctor_find(d,
+                    doctor_is_standing(health, health->warnings[i])
+                        ? DOCTOR_NOTE
+                        : "storage",
+                    NULL, "%s", health->warnings[i]);
+}
+
+static void doctor_queue(struct doctor *d, const struct pawl_queue_stats *queue)
+{
+    const char *name = queue->name;
+    char age[TEXT_TIME];
+    if (queue->jobs[PAWL_DEAD] > 0)
+        doctor_find(d, "dead", name,
+                    "queue '%s' has %" PRIu64 " dead jobs: see 'pawl list -q "
+                    "%s --state dead', then retry or clean them",
+                    name, queue->jobs[PAWL_DEAD], name);
+    if (queue->jobs[PAWL_HELD] > 0)
+        doctor_find(d, "held", name,
+                    "queue '%s' has %" PRIu64 " jobs held by a migration: run "
+                    "it again to finish it",
+                    name, queue->jobs[PAWL_HELD]);
+    if (queue->paused)
+        doctor_find(d, "paused", name,
+                    "queue '%s' is paused, with %" PRIu64 " jobs pending: "
+                    "'pawl resume -q %s' starts it again",
+                    name, queue->jobs[PAWL_PENDING], name);
+    if (!queue->paused && queue->oldest_pending > DOCTOR_OLD) {
+        text_duration(age, queue->oldest_pending);
+        doctor_find(d, "waiting", name,
+                    "queue '%s' has a job that has been pending for %s: no "
+                    "worker runs, or too few",
+                    name, age);
+    }
+}
+
+/* --- telling ------------------------------------------------------------------------- */
+
+static void doctor_print_line(const char *mark, const char *text)
+{
+    struct buf line;
+    buf_init(&line, 8192);
+    text_escape(&line, text, strlen(text));
+    printf("%s%s\n", mark, line.data ? line.data : "");
+    buf_clear(&line);
+}
+
+static void doctor_print(const struct doctor *d, const struct pawl_health *health)
+{
+    size_t i;
+    json_t *finding;
+    char attention[64];
+    snprintf(attention, sizeof attention, "%sattention%s ",
+             table_colour_on(TABLE_YELLOW), table_colour_off(TABLE_YELLOW));
+    json_array_foreach(d->findings, i, finding) {
+        const char *kind = json_string_value(json_object_get(finding, "kind"));
+        const char *text = json_string_value(json_object_get(finding, "text"));
+        bool note = kind && strcmp(kind, DOCTOR_NOTE) == 0;
+        doctor_print_line(note ? "note " : attention, text ? text : "");
+    }
+    if (d->count == 0)
+        doctor_print_line("all is well in ", health->where);
+}
+
+static int doctor_look(struct doctor *d)
+{
+    struct pawl_health health = {0};
+    struct pawl_stats *stats = NULL;
+    struct pawl_error err = {0};
+    enum pawl_status status = pawl_health(d->cli->pawl, &health, &err);
+    if (status == PAWL_OK)
+        status = pawl_stats(d->cli->pawl, NULL, &stats, &err);
+    if (status != PAWL_OK)
+        return cli_error(d->cli, status, &err);
+    doctor_storage(d, &health);
+    for (size_t i = 0; i < stats->queue_count; i++)
+        doctor_queue(d, &stats->queues[i]);
+    pawl_stats_free(stats);
+    int code = CLI_DONE;
+    if (d->cli->json)
+        code = cli_json(d->cli, json_pack("{s:b, s:o, s:O}", "ok",
+                                          (int)(d->count == 0), "where",
+                                          json_text(health.where), "findings",
+                                          d->findings));
+    else
+        doctor_print(d, &health);
+    return code == CLI_DONE && d->count > 0 ? CLI_FAILED : code;
+}
+
+int cmd_doctor(struct cli *cli, int argc, char **argv)
+{
+    struct args args;
+    struct doctor d = {.cli = cli};
+    args_begin(&args, cli, &doctor_spec, argc, argv);
+    if (args_next(&args) < 0)
+        return args.exit_code;
+    if (args.operand_count > 0)
+        return cli_usage(cli, "unexpected '%.100s'", args.operands[0]);
+    int code = cli_open(cli);
+    if (code != CLI_DONE)
+        return code;
+    d.findings = json_array();
+    code = doctor_look(&d);
+    json_decref(d.findings);
+    return code;
+}
