@@ -5,7 +5,7 @@
  * names one.
  *
  * Threads: everything here is set once by pawl_open and read only afterwards,
- * but for the combiner and the submitter, which have a mutex each.
+ * but for the combiner, the submitter and the waiter, which have a mutex each.
  */
 #ifndef PAWL_CORE_CORE_H
 #define PAWL_CORE_CORE_H
@@ -30,6 +30,8 @@ struct pawl {
     unsigned fork_generation; /* of the process that opened it */
     struct combiner combiner;
     struct submitter submitter;
+    pthread_mutex_t waiter_mutex; /* guards the next, and who comes and goes */
+    struct waiter *waiter; /* of the workers on this handle; NULL without one */
 };
 
 /* The check at every public door: PAWL_EINVAL for NULL, PAWL_EFORKED in the

@@ -140,6 +140,7 @@ enum pawl_status pawl_open(const char *url, const struct pawl_options *options,
     pthread_once(&fork_once, watch_forks);
     pawl->fork_generation = atomic_load(&fork_generation);
     pthread_mutex_init(&pawl->log_mutex, NULL);
+    pthread_mutex_init(&pawl->waiter_mutex, NULL);
     combiner_init(&pawl->combiner);
     submitter_init(&pawl->submitter);
     if (!url)
@@ -164,6 +165,7 @@ void pawl_close(struct pawl *pawl)
     submitter_clear(&pawl->submitter);
     combiner_clear(&pawl->combiner);
     storage_close(pawl->storage);
+    pthread_mutex_destroy(&pawl->waiter_mutex);
     pthread_mutex_destroy(&pawl->log_mutex);
     free(pawl);
 }

@@ -23,7 +23,7 @@ void worker_sleep(struct pawl_worker *w, pthread_cond_t *cond, int64_t until_ns)
     pthread_cond_timedwait(cond, &w->mutex, &until);
 }
 
-/* --- threads -------------------------------------------------------------------------- */
+/* --- threads -------------------------------------------------------------- */
 
 static int start_threads(struct pawl_worker *w)
 {
@@ -65,7 +65,7 @@ static void join_threads(struct pawl_worker *w)
         pthread_join(w->runs[i].thread, NULL);
 }
 
-/* --- the public calls ------------------------------------------------------------------- */
+/* --- the public calls ----------------------------------------------------- */
 
 enum pawl_status pawl_worker_open(struct pawl *pawl,
                                   const struct pawl_worker_options *options,

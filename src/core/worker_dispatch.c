@@ -19,7 +19,7 @@
  * out slower than they were when the jobs were claimed for them. */
 #define STALL_NS (50 * WORKER_NS_PER_MS)
 
-/* --- records ------------------------------------------------------------------ */
+/* --- records -------------------------------------------------------------- */
 
 static struct held *spare_record(struct pawl_worker *w)
 {
@@ -56,7 +56,7 @@ void dispatch_release(struct pawl_worker *w, const struct worker_queue *queue)
     w->ready = stay;
 }
 
-/* --- what is to be done ------------------------------------------------------------ */
+/* --- what is to be done --------------------------------------------------- */
 
 /* How many jobs to claim now: one for each free slot, and ahead as many as the
  * slots finished in the last moments, less what is there or on its way. */
@@ -115,7 +115,7 @@ bool dispatch_rouse(struct pawl_worker *w)
     return w->roused;
 }
 
-/* --- one exchange -------------------------------------------------------------------- */
+/* --- one exchange --------------------------------------------------------- */
 
 static void count(struct pawl_worker_counts *counts, enum pawl_outcome_kind kind)
 {
@@ -296,7 +296,7 @@ static void exchange(struct dispatcher *d)
         lease_due(w, d->queue, reply.next_at);
 }
 
-/* --- news ------------------------------------------------------------------------------ */
+/* --- news ----------------------------------------------------------------- */
 
 void dispatch_news(struct pawl_worker *w, struct worker_queue *queue)
 {
@@ -336,7 +336,7 @@ static bool ask_waiter(struct pawl_worker *w)
     return true;
 }
 
-/* --- the thread ------------------------------------------------------------------------------ */
+/* --- the thread ----------------------------------------------------------- */
 
 /* Give back what was claimed ahead for slots that all turned slow. */
 static void check_stall(struct pawl_worker *w, int64_t now)

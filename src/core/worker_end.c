@@ -10,7 +10,7 @@
 /* How long a stopped worker tries to write back, beyond its grace. */
 #define FLUSH_NS (1000 * WORKER_NS_PER_MS)
 
-/* --- stopping ------------------------------------------------------------------- */
+/* --- stopping ------------------------------------------------------------- */
 
 void worker_begin_stop(struct pawl_worker *w, pawl_duration grace)
 {
@@ -82,7 +82,7 @@ bool worker_is_over(struct pawl_worker *w, int64_t now)
     return true;
 }
 
-/* --- draining ------------------------------------------------------------------- */
+/* --- draining ------------------------------------------------------------- */
 
 /* Without the mutex: is there nothing left in any queue that draining must wait
  * for? */
@@ -126,7 +126,7 @@ bool worker_look_for_drained(struct pawl_worker *w)
     return true;
 }
 
-/* --- a storage that fails ------------------------------------------------------------------ */
+/* --- a storage that fails ------------------------------------------------- */
 
 /* Waiting does not help against these. */
 static bool ends_the_worker(enum pawl_status status)

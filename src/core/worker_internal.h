@@ -141,7 +141,7 @@ struct pawl_worker {
     struct pawl_error error;
 };
 
-/* --- worker.c, worker_new.c ------------------------------------------------------- */
+/* --- worker.c, worker_new.c ----------------------------------------------- */
 
 /* Sleep on one of the worker's conditions, with the mutex held. */
 void worker_sleep(struct pawl_worker *worker, pthread_cond_t *cond,
@@ -153,7 +153,7 @@ struct pawl_worker *worker_new(struct pawl *pawl,
                                const struct pawl_worker_options *options);
 void worker_free(struct pawl_worker *worker);
 
-/* --- worker_end.c ------------------------------------------------------------------ */
+/* --- worker_end.c --------------------------------------------------------- */
 
 /* From now on: claim nothing, give back what is ready. With the mutex. */
 void worker_begin_stop(struct pawl_worker *worker, pawl_duration grace);
@@ -169,7 +169,7 @@ bool worker_look_for_drained(struct pawl_worker *worker);
 void worker_heard(struct pawl_worker *worker, enum worker_call call,
                   enum pawl_status status, const struct pawl_error *err);
 
-/* --- worker_dispatch.c ------------------------------------------------------------ */
+/* --- worker_dispatch.c ---------------------------------------------------- */
 
 void *dispatch_main(void *dispatcher);
 /* Something may have arrived in a queue. Without the mutex. */
@@ -182,7 +182,7 @@ bool dispatch_rouse(struct pawl_worker *worker);
 /* Ready jobs of `queue`, or all (NULL), go to the outbox. With the mutex. */
 void dispatch_release(struct pawl_worker *worker, const struct worker_queue *queue);
 
-/* --- worker_run.c ------------------------------------------------------------------- */
+/* --- worker_run.c --------------------------------------------------------- */
 
 void *run_main(void *run);
 /* Tell the handler to stop; the first reason stays, but LOST beats all. With the
@@ -192,7 +192,7 @@ void run_stop(struct pawl_run *run, enum pawl_stop_reason reason);
  * outbox as its stop reason says. With the mutex. */
 void run_abandon(struct pawl_run *run);
 
-/* --- worker_lease.c, worker_timer.c --------------------------------------------------- */
+/* --- worker_lease.c, worker_timer.c --------------------------------------- */
 
 void *lease_main(void *worker);
 /* `next_at`: when a job of the queue is due, or 0. Without the mutex. */

@@ -35,7 +35,7 @@ static int64_t renew_every(const struct pawl_worker *w)
     return sooner(w->lease / 3, RENEW_MOST_MS) * WORKER_NS_PER_MS;
 }
 
-/* --- renewing ------------------------------------------------------------------- */
+/* --- renewing ------------------------------------------------------------- */
 
 struct renewal {
     const struct worker_queue *queue;
@@ -203,7 +203,7 @@ static int64_t renew(struct pawl_worker *w, int64_t now)
     return r.oldest_ns + renew_every(w);
 }
 
-/* --- sweeping --------------------------------------------------------------------- */
+/* --- sweeping ------------------------------------------------------------- */
 
 /* When a job that is due at `at`, by the handle's clock, should be swept up. */
 static int64_t due_ns(const struct pawl_worker *w, pawl_time at)
@@ -298,7 +298,7 @@ static int64_t sweep_due(struct pawl_worker *w)
     return next;
 }
 
-/* --- the thread ----------------------------------------------------------------------- */
+/* --- the thread ----------------------------------------------------------- */
 
 void *lease_main(void *arg)
 {

@@ -20,7 +20,7 @@
  * what is written back meanwhile. */
 #define RECORDS_PER_EXCHANGE (2 * WORKER_CLAIM_MAX)
 
-/* --- options -------------------------------------------------------------------- */
+/* --- options -------------------------------------------------------------- */
 
 static enum pawl_status check_duration(const char *name, pawl_duration value,
                                        pawl_duration least, pawl_duration most,
@@ -131,7 +131,7 @@ static void take_options(struct pawl_worker *w,
     w->record_count = w->concurrency + flights * RECORDS_PER_EXCHANGE;
 }
 
-/* --- making and freeing ------------------------------------------------------------ */
+/* --- making and freeing --------------------------------------------------- */
 
 static bool make_dispatcher(struct pawl_worker *w, struct dispatcher *d)
 {

@@ -13,7 +13,7 @@
 #include "util/futex.h"
 #include "util/random.h"
 
-/* --- stopping ------------------------------------------------------------------ */
+/* --- stopping ------------------------------------------------------------- */
 
 static enum pawl_stop_reason reason_of(const struct pawl_run *run)
 {
@@ -52,7 +52,7 @@ void run_abandon(struct pawl_run *run)
     held_push(&held->queue->outbox, held);
 }
 
-/* --- what a handler may ask ------------------------------------------------------ */
+/* --- what a handler may ask ----------------------------------------------- */
 
 enum pawl_stop_reason pawl_run_stopped(const struct pawl_run *run)
 {
@@ -88,7 +88,7 @@ enum pawl_stop_reason pawl_run_sleep(struct pawl_run *run, pawl_duration time)
     return reason_of(run);
 }
 
-/* --- one attempt -------------------------------------------------------------------- */
+/* --- one attempt ---------------------------------------------------------- */
 
 /* What the attempt before left behind. */
 static void free_old(struct pawl_run *run)

@@ -17,7 +17,7 @@
 #define REPLACEMENT_SIZE 3
 #define PREFIX_MAX 128
 
-/* --- ready-made verdicts ----------------------------------------------------- */
+/* --- ready-made verdicts -------------------------------------------------- */
 
 struct pawl_verdict pawl_done(void)
 {
@@ -70,7 +70,7 @@ struct pawl_verdict pawl_dead(const char *format, ...)
     return verdict;
 }
 
-/* --- error texts -------------------------------------------------------------- */
+/* --- error texts ---------------------------------------------------------- */
 
 /* The last `max` bytes of text[size], less half a character at the front. */
 static const char *tail(const char *text, size_t *size, size_t max)
@@ -135,7 +135,7 @@ static void set_error(struct ending *out, const char *prefix, const char *said,
     out->release = free;
 }
 
-/* --- the rules ----------------------------------------------------------------- */
+/* --- the rules ------------------------------------------------------------ */
 
 static void drop(const struct pawl_verdict *verdict)
 {

@@ -18,9 +18,8 @@
 #define FAILED_PAUSE_MS 1000 /* after a wait that failed */
 
 struct waiter {
-    struct waiter *next;
     struct pawl *pawl;
-    size_t users; /* guarded by `waiters_mutex` */
+    size_t users; /* guarded by pawl->waiter_mutex */
     pthread_t thread;
 
     pthread_mutex_t mutex; /* guards what follows */
@@ -33,24 +32,7 @@ struct waiter {
     bool leaving;
 };
 
-/* The waiters of this process, one for each handle that has workers. */
-static struct waiter *waiters;
-static pthread_mutex_t waiters_mutex = PTHREAD_MUTEX_INITIALIZER;
-static pthread_once_t waiters_once = PTHREAD_ONCE_INIT;
-
-/* A child has none of its parent's threads; the mutex may have been held by one. */
-static void in_child(void)
-{
-    waiters = NULL;
-    pthread_mutex_init(&waiters_mutex, NULL);
-}
-
-static void watch_forks(void)
-{
-    pthread_atfork(NULL, NULL, in_child);
-}
-
-/* --- the thread ------------------------------------------------------------------ */
+/* --- the thread ----------------------------------------------------------- */
 
 /* Something may have arrived. */
 static void tell(struct waiter *waiter)
@@ -113,7 +95,7 @@ static void *waiter_main(void *arg)
     return NULL;
 }
 
-/* --- coming and going --------------------------------------------------------------- */
+/* --- coming and going ----------------------------------------------------- */
 
 /* Until the thread is out of the storage, and does not look at `queues`. */
 static void await_idle(struct waiter *waiter)
@@ -203,44 +185,31 @@ static void waiter_end(struct waiter *waiter)
     waiter_free(waiter);
 }
 
-static struct waiter **find(const struct pawl *pawl)
-{
-    struct waiter **at = &waiters;
-
-    while (*at && (*at)->pawl != pawl)
-        at = &(*at)->next;
-    return at;
-}
-
-/* With `waiters_mutex`. */
+/* With the handle's waiter_mutex. */
 static void let_go(struct waiter *waiter)
 {
-    struct waiter **at = find(waiter->pawl);
-
     if (--waiter->users > 0)
         return;
-    *at = waiter->next;
+    waiter->pawl->waiter = NULL;
     waiter_end(waiter);
 }
 
 enum pawl_status waiter_join(struct pawl_worker *worker, struct pawl_error *err)
 {
-    struct waiter **at;
+    struct pawl *pawl = worker->pawl;
     bool joined = false;
 
-    pthread_once(&waiters_once, watch_forks);
-    pthread_mutex_lock(&waiters_mutex);
-    at = find(worker->pawl);
-    if (!*at)
-        *at = waiter_new(worker->pawl);
-    if (*at) {
-        (*at)->users++;
+    pthread_mutex_lock(&pawl->waiter_mutex);
+    if (!pawl->waiter)
+        pawl->waiter = waiter_new(pawl);
+    if (pawl->waiter) {
+        pawl->waiter->users++;
         worker->seat.worker = worker;
-        joined = seat_add(*at, &worker->seat);
+        joined = seat_add(pawl->waiter, &worker->seat);
         if (!joined)
-            let_go(*at);
+            let_go(pawl->waiter);
     }
-    pthread_mutex_unlock(&waiters_mutex);
+    pthread_mutex_unlock(&pawl->waiter_mutex);
     if (!joined)
         return pawl_error_set(err, PAWL_ENOMEM,
                               "cannot start a worker: out of memory or threads");
@@ -253,11 +222,11 @@ void waiter_leave(struct pawl_worker *worker)
 
     if (!waiter)
         return;
-    pthread_mutex_lock(&waiters_mutex);
+    pthread_mutex_lock(&worker->pawl->waiter_mutex);
     seat_remove(waiter, &worker->seat);
     worker->seat.waiter = NULL;
     let_go(waiter);
-    pthread_mutex_unlock(&waiters_mutex);
+    pthread_mutex_unlock(&worker->pawl->waiter_mutex);
 }
 
 bool waiter_ask(struct pawl_worker *worker)

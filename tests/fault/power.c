@@ -249,7 +249,7 @@ static void live_and_die(const char *durability, enum promise promise,
 {
     static struct life life;
     struct trial t = { .life = &life, .promise = promise, .random = test_seed() };
-    size_t images = (size_t)env_number("PAWL_POWER_IMAGES", 900, 100000) / 3;
+    size_t images = (size_t)env_number("PAWL_POWER_IMAGES", 900, 110000) / 3;
     size_t lives = images / 3000 + 1, accepted = 0, failed = 0, operations = 0;
     disk_install();
     for (size_t i = 0; i < lives; i++) {

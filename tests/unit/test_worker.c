@@ -2,7 +2,7 @@
  * real threads. How a worker itself ends: test_worker_stop.c. */
 #include "worker_fixture.h"
 
-/* --- running -------------------------------------------------------------------------- */
+/* --- running -------------------------------------------------------------- */
 
 /* Many threads run every job, each once, and a draining worker ends after it;
  * also where several exchanges are in flight. */
@@ -118,7 +118,7 @@ START_TEST(wakes_up)
 }
 END_TEST
 
-/* --- stopping attempts ------------------------------------------------------------------ */
+/* --- stopping attempts ---------------------------------------------------- */
 
 START_TEST(times_out)
 {

@@ -12,7 +12,7 @@
 
 #define MS INT64_C(1000000)
 
-/* --- verdicts ------------------------------------------------------------------- */
+/* --- verdicts ------------------------------------------------------------- */
 
 static struct ending ending;
 static int releases;
@@ -114,7 +114,7 @@ START_TEST(snooze_delays)
 }
 END_TEST
 
-/* --- results and error texts ------------------------------------------------------ */
+/* --- results and error texts ---------------------------------------------- */
 
 /* A result goes as it is, without a copy, and stays until it is written back. */
 START_TEST(result_is_handed_on)
@@ -212,7 +212,7 @@ START_TEST(ready_made)
 }
 END_TEST
 
-/* --- pace ------------------------------------------------------------------------------ */
+/* --- pace ----------------------------------------------------------------- */
 
 /* What finished within the last 10 ms counts, and nothing older. */
 START_TEST(pace_forgets)
@@ -241,7 +241,7 @@ START_TEST(pace_after_a_gap)
 }
 END_TEST
 
-/* --- options --------------------------------------------------------------------------------- */
+/* --- options -------------------------------------------------------------- */
 
 static struct pawl_verdict handle(void *context, const struct pawl_job *job,
                                   struct pawl_run *run)

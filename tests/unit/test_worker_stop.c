@@ -4,7 +4,7 @@
 
 #include "worker_fixture.h"
 
-/* --- stopping the worker --------------------------------------------------------------------- */
+/* --- stopping the worker -------------------------------------------------- */
 
 /* A stop lets handlers finish and starts no other job. */
 START_TEST(stop_waits)
@@ -121,7 +121,7 @@ START_TEST(drains)
 }
 END_TEST
 
-/* --- a storage that fails ----------------------------------------------------------------------- */
+/* --- a storage that fails ------------------------------------------------- */
 
 /* A worker outlives a storage that is away, keeps its outcomes, and says so once. */
 START_TEST(storage_away)

@@ -33,7 +33,7 @@
         }                                                         \
     } while (0)
 
-/* --- the storage ----------------------------------------------------------------- */
+/* --- the storage ---------------------------------------------------------- */
 
 static struct pawl_storage_ops faulty_ops;
 static atomic_int fail_with;   /* exchanges answer this while it is not 0 */
@@ -67,7 +67,7 @@ static inline enum pawl_status counted_renew(struct pawl_storage *self,
     return memory_storage.renew(self, in, results, err);
 }
 
-/* --- the handler ------------------------------------------------------------------- */
+/* --- the handler ---------------------------------------------------------- */
 
 static atomic_int begun, stopped_by, returned, open_gate, seen_attempt;
 static atomic_int times_run[MANY];
@@ -123,7 +123,7 @@ static inline struct pawl_verdict handle(void *context,
     return verdict;
 }
 
-/* --- one test's handle and worker ----------------------------------------------------- */
+/* --- one test's handle and worker ----------------------------------------- */
 
 static struct pawl *pawl;
 static struct pawl_worker *worker;

@@ -2,8 +2,8 @@
  * of work: what is due becomes pending, what its worker lost is taken back, what
  * is over age or count goes.
  *
- * Out of memory half-way ends the sweep early with `more` set: each job's move
- * is whole, and the next call goes on. */
+ * Out of memory half-way ends that kind of work early, with `more` set: each
+ * job's move is whole, and the next call goes on. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,6 +15,7 @@ struct step {
     const struct pawl_sweep *in;
     struct pawl_sweep_reply *out;
     pawl_time now, steady;
+    bool no_memory; /* for the error of some job */
 };
 
 static struct pawl_keep keep_of(const struct step *step, enum pawl_state state)
@@ -35,7 +36,7 @@ static struct memory_job *first_due(const struct step *step)
     return first != NULL && first->job.run_at <= step->now ? first : NULL;
 }
 
-static void promote(const struct step *step)
+static void promote(struct step *step)
 {
     size_t done = 0;
     struct memory_job *job;
@@ -46,6 +47,7 @@ static void promote(const struct step *step)
         } else if (memory_job_expire(job, step->now, keep_of(step, PAWL_CANCELLED))) {
             step->out->expired++;
         } else {
+            step->no_memory = true;
             break;
         }
     }
@@ -88,13 +90,16 @@ static bool recover_one(const struct step *step, struct memory_job *job)
     return true;
 }
 
-static void recover(const struct step *step)
+static void recover(struct step *step)
 {
     size_t done = 0;
     struct memory_job *job;
-    while (done < step->in->limit && (job = first_lost(step)) != NULL &&
-           recover_one(step, job))
-        done++;
+    for (; done < step->in->limit && (job = first_lost(step)) != NULL; done++) {
+        if (!recover_one(step, job)) {
+            step->no_memory = true;
+            break;
+        }
+    }
     step->out->more |= first_lost(step) != NULL;
 }
 
@@ -139,7 +144,7 @@ enum pawl_status memory_sweep(struct pawl_storage *storage,
                          .queue = memory_queue_find(store, in->queue),
                          .now = memory_now(self),
                          .steady = memory_steady(self) };
-    (void)err;
+    enum pawl_status status = PAWL_OK;
     memset(out, 0, sizeof *out);
     if (step.queue != NULL) {
         promote(&step);
@@ -148,6 +153,11 @@ enum pawl_status memory_sweep(struct pawl_storage *storage,
         memory_key_sweep(&step.queue->keys, step.now, in->limit);
         out->next_at = memory_queue_next_at(step.queue);
     }
+    /* Answering OK and `more` for ever would have the caller try for ever. */
+    if (step.no_memory && out->promoted + out->recovered + out->killed +
+                                  out->expired + out->removed == 0)
+        status = pawl_error_set(err, PAWL_ENOMEM, "out of memory for the errors of "
+                                "jobs of '%s'", in->queue);
     memory_leave(store);
-    return PAWL_OK;
+    return status;
 }

@@ -165,7 +165,7 @@ static enum pawl_status put_one(struct step *step, const struct pawl_new_job *jo
     return status;
 }
 
-/* --- all of them -------------------------------------------------------------------------------- */
+/* --- all of them ------------------------------------------------------------- */
 
 /* `slots`: what was seen for the first job. */
 static enum pawl_status put_all(struct step *step, struct slots slots,

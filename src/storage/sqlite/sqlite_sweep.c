@@ -269,7 +269,7 @@ static enum pawl_status recover(struct step *step)
     return status;
 }
 
-/* --- what is over ------------------------------------------------------------------------------ */
+/* --- what is over ------------------------------------------------------------ */
 
 static enum pawl_status clean(struct step *step)
 {
