@@ -37,6 +37,7 @@ median() { sort -n "$1" 2>/dev/null | awk '{v[NR] = $1} END {if (NR) print v[int
 ours() {
     name=$1 figure=$2
     shift 2
+    echo "  pawl $*" >&2
     "$pawl" bench "$@" --json | python3 -c '
 import json, sys
 print(json.load(sys.stdin)[sys.argv[1]])' "$figure" >>"$results/$name" ||
@@ -46,6 +47,7 @@ print(json.load(sys.stdin)[sys.argv[1]])' "$figure" >>"$results/$name" ||
 theirs() {
     name=$1 scenario=$2
     shift 2
+    echo "  $peer $scenario" >&2
     (cd "$peers" && ./run "$peer" "$scenario" --runs 1 "$@") >"$results/out" 2>&1 ||
         cat "$results/out" >&2
     sed -n 's/.* rate=\([0-9]*\)\/s.*/\1/p' "$results/out" | tail -n 1 >>"$results/$name"

@@ -136,7 +136,7 @@ valgrind_leg() {
     build gcc gcc -Dwerror=true ||
         { fail "valgrind: does not build"; return; }
     run valgrind unit -- --timeout-multiplier 10 --wrap \
-        'valgrind -q --leak-check=full --errors-for-leak-kinds=definite --error-exitcode=99'
+        'valgrind -q --fair-sched=yes --leak-check=full --errors-for-leak-kinds=definite --error-exitcode=99'
 }
 
 echo "== setup"

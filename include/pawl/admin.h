@@ -124,6 +124,12 @@ PAWL_API void pawl_stats_free(struct pawl_stats *stats);
 
 #define PAWL_HEALTH_WARNINGS 8
 
+struct pawl_health_warning {
+    bool standing; /* as true tomorrow, like an engine's age: good to know, but
+                      nothing that happened */
+    char text[200]; /* one line */
+};
+
 struct pawl_health {
     char storage[16];    /* "sqlite" */
     char where[1024];    /* path or host, never a password */
@@ -132,7 +138,7 @@ struct pawl_health {
     int64_t round_trip_us;
     int64_t size_bytes; /* of the store: file or memory */
     int warning_count;
-    char warnings[PAWL_HEALTH_WARNINGS][200]; /* one line each */
+    struct pawl_health_warning warnings[PAWL_HEALTH_WARNINGS];
 };
 /* Ask the storage how it is. OK with warnings, or why it cannot be used. */
 PAWL_API enum pawl_status pawl_health(struct pawl *pawl,

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
+#include <time.h>
 
 #include "store.h"
 
@@ -15,47 +15,36 @@ enum { WORKERS = 10, JOBS = 200 };
 #define WATCHED_MS 3000
 #define PICKUP_US 1000 /* the target: median from enqueue to handler */
 
-/* Ticks of the CPU that the process used so far. */
-static long cpu_ticks(int pid)
+/* What all threads of the process used of the CPU so far. */
+static int64_t cpu_us(const struct actor *actor)
 {
-    char path[64], text[1024];
-    unsigned long user = 0, system = 0;
-    snprintf(path, sizeof path, "/proc/%d/stat", pid);
-    FILE *file = fopen(path, "re");
-    ck_assert_msg(file, "process %d is gone", pid);
-    size_t n = fread(text, 1, sizeof text - 1, file);
-    fclose(file);
-    text[n] = '\0';
-    const char *rest = strrchr(text, ')');
-    ck_assert_ptr_nonnull(rest);
-    ck_assert_int_eq(sscanf(rest + 1,
-                            " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu",
-                            &user, &system), 2);
-    return (long)(user + system);
+    clockid_t clock;
+    struct timespec used;
+    ck_assert_int_eq(clock_getcpuclockid(actor->pid, &clock), 0);
+    ck_assert_int_eq(clock_gettime(clock, &used), 0);
+    return (int64_t)used.tv_sec * 1000000 + used.tv_nsec / 1000;
 }
 
 START_TEST(ten_idle_workers_use_no_cpu)
 {
     struct actor workers[WORKERS];
-    long before[WORKERS], most = 0, all = 0;
+    int64_t before[WORKERS], most = 0, all = 0;
     pawl_close(store_open(&store_under_test, 0));
     for (int i = 0; i < WORKERS; i++)
         store_command(&store_under_test, &workers[i], "work", "-q", STORE_QUEUE,
                       "-c", "2", "--", "/bin/true", NULL);
     sleep_ms(1500);
     for (int i = 0; i < WORKERS; i++)
-        before[i] = cpu_ticks((int)workers[i].pid);
+        before[i] = cpu_us(&workers[i]);
     sleep_ms(WATCHED_MS);
     for (int i = 0; i < WORKERS; i++) {
-        long used = cpu_ticks((int)workers[i].pid) - before[i];
+        int64_t used = cpu_us(&workers[i]) - before[i];
         all += used;
         most = used > most ? used : most;
     }
-    long tick_ms = 1000 / sysconf(_SC_CLK_TCK);
-    say("ten idle workers used %ld ms of CPU in %d ms, one of them %ld ms at most",
-        all * tick_ms, WATCHED_MS, most * tick_ms);
-    /* 1 % of a core each, and one tick of rounding. */
-    ck_assert_int_le(most * tick_ms, WATCHED_MS / 100 + tick_ms);
+    say("ten idle workers used %lld us of CPU in %d ms, one of them %lld us at most",
+        (long long)all, WATCHED_MS, (long long)most);
+    ck_assert_int_le(most, WATCHED_MS * 1000 / 100); /* 1 % of a core each */
     struct pawl *pawl = store_open(&store_under_test, 0);
     store_enqueue(pawl);
     pawl_close(pawl);

@@ -17,7 +17,6 @@ static const struct {
     const char *step;
 } scans[] = {
     { SQL_QUEUE_LIST, "SCAN queue USING INDEX" },
-    { SQL_SESSION_IDLE, "SCAN session" },
 };
 
 static sqlite3 *db;
@@ -59,13 +58,15 @@ static bool is_slow(const char *step)
 static void each_step(void (*look)(enum sqlite_sql id, const char *step))
 {
     for (int id = 0; id < SQL_COUNT; id++) {
-        char *text = sqlite3_mprintf("EXPLAIN QUERY PLAN %s", sqlite_sql_text[id]);
+        char *text = sqlite3_mprintf("EXPLAIN QUERY PLAN %s",
+                                     sqlite_sql_text[id]);
         sqlite3_stmt *stmt = NULL;
         int rc = sqlite3_prepare_v2(db, text, -1, &stmt, NULL);
         ck_assert_msg(rc == SQLITE_OK, "%s: %s", sqlite_sql_names[id],
                       sqlite3_errmsg(db));
         while (sqlite3_step(stmt) == SQLITE_ROW)
-            look((enum sqlite_sql)id, (const char *)sqlite3_column_text(stmt, 3));
+            look((enum sqlite_sql)id,
+                 (const char *)sqlite3_column_text(stmt, 3));
         sqlite3_finalize(stmt);
         sqlite3_free(text);
     }
@@ -107,8 +108,8 @@ END_TEST
  * about one job to its place: there is no other index on the table. */
 START_TEST(jobs_have_one_index)
 {
-    static const char ask[] =
-        "SELECT count(*) FROM pragma_index_list('job') WHERE name = 'job_order'";
+    static const char ask[] = "SELECT count(*) FROM pragma_index_list('job') "
+                              "WHERE name = 'job_order'";
     static const char all[] = "SELECT count(*) FROM pragma_index_list('job')";
     const char *const questions[] = { ask, all };
 
@@ -128,8 +129,9 @@ START_TEST(schema_sets_the_version)
 {
     sqlite3_stmt *stmt = NULL;
 
-    ck_assert_int_eq(sqlite3_prepare_v2(db, "PRAGMA user_version", -1, &stmt, NULL),
-                     SQLITE_OK);
+    ck_assert_int_eq(
+        sqlite3_prepare_v2(db, "PRAGMA user_version", -1, &stmt, NULL),
+        SQLITE_OK);
     ck_assert_int_eq(sqlite3_step(stmt), SQLITE_ROW);
     ck_assert_int_eq(sqlite3_column_int(stmt, 0), sqlite_schema_count);
     sqlite3_finalize(stmt);

@@ -222,6 +222,9 @@ START_TEST(death_is_seen)
     kill(pid, SIGKILL);
     fixture_end(pid, out);
     ck_assert_int_eq(kill(child, 0), 0);
+    /* The child may not have got round yet to letting go of what it inherited. */
+    for (int i = 0; i < 1000 && live_is_held(&live, byte); i++)
+        usleep(10000);
     ck_assert(!live_is_held(&live, byte));
     kill(child, SIGKILL);
     live_close(&live);

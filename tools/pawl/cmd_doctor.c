@@ -36,16 +36,6 @@ struct doctor {
     size_t count; /* without notes */
 };
 
-/* What is said of the engine's version is as true tomorrow and on every run. It
- * is told, but it does not count, or the exit code would be 1 for ever on a
- * system that has that version. Such a warning begins with the engine's name. */
-static bool doctor_is_standing(const struct pawl_health *health,
-                               const char *warning)
-{
-    size_t n = strlen(health->engine);
-    return n > 0 && strncmp(warning, health->engine, n) == 0;
-}
-
 /* `queue` NULL: about the storage. */
 PAWL_PRINTF(4, 5)
 static void doctor_find(struct doctor *d, const char *kind, const char *queue,
@@ -68,12 +58,11 @@ static void doctor_find(struct doctor *d, const char *kind, const char *queue,
 
 static void doctor_storage(struct doctor *d, const struct pawl_health *health)
 {
+    /* A standing one is told but does not count: the exit code would be 1 for ever
+     * on a system that has it. */
     for (int i = 0; i < health->warning_count; i++)
-        doctor_find(d,
-                    doctor_is_standing(health, health->warnings[i])
-                        ? DOCTOR_NOTE
-                        : "storage",
-                    NULL, "%s", health->warnings[i]);
+        doctor_find(d, health->warnings[i].standing ? DOCTOR_NOTE : "storage", NULL,
+                    "%s", health->warnings[i].text);
 }
 
 static void doctor_queue(struct doctor *d, const struct pawl_queue_stats *queue)

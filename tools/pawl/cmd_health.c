@@ -22,7 +22,7 @@ static json_t *health_warnings(const struct pawl_health *health)
 {
     json_t *warnings = json_array();
     for (int i = 0; i < health->warning_count; i++)
-        json_array_append_new(warnings, json_text(health->warnings[i]));
+        json_array_append_new(warnings, json_text(health->warnings[i].text));
     return warnings;
 }
 
@@ -49,7 +49,7 @@ static void health_print(const struct pawl_health *health)
     text_bytes(text, health->size_bytes);
     health_line("size", text);
     for (int i = 0; i < health->warning_count; i++)
-        health_line("warning", health->warnings[i]);
+        health_line("warning", health->warnings[i].text);
 }
 
 int cmd_health(struct cli *cli, int argc, char **argv)

@@ -48,11 +48,12 @@ static bool is_finished(enum pawl_state state)
            state == PAWL_CANCELLED;
 }
 
-/* --- one job -------------------------------------------------------------------------- */
+/* --- one job -------------------------------------------------------------- */
 
 /* A finished job let go of its reject key; it needs it again, unless the key's
  * time is over. KEY_TAKEN: another job holds it. */
-static enum pawl_status retake_key(struct step *step, const struct sqlite_row *row)
+static enum pawl_status retake_key(struct step *step,
+                                   const struct sqlite_row *row)
 {
     struct sqlite_call *call = &step->call;
     pawl_duration ttl = row->options.key_ttl;
@@ -110,7 +111,8 @@ static enum pawl_status reprioritise(struct step *step, struct sqlite_row *row)
 
 static bool allowed(const struct step *step, enum pawl_state state)
 {
-    return (step->in->from_states & possible_from(step->in->kind) & BIT(state)) != 0;
+    return (step->in->from_states & possible_from(step->in->kind) &
+            BIT(state)) != 0;
 }
 
 /* Is the job already as this call would have it? */
@@ -148,7 +150,7 @@ static enum pawl_status alter_job(struct step *step, struct sqlite_row *row,
     return PAWL_OK;
 }
 
-/* --- many jobs -------------------------------------------------------------------------- */
+/* --- many jobs ------------------------------------------------------------ */
 
 static enum pawl_status alter_named(struct step *step)
 {
@@ -172,7 +174,8 @@ static enum pawl_status alter_named(struct step *step)
 
 static bool matches(const struct step *step, const struct sqlite_row *row)
 {
-    pawl_time since = is_finished(row->state) ? row->finished_at : row->enqueued_at;
+    pawl_time since = is_finished(row->state) ? row->finished_at
+                                              : row->enqueued_at;
 
     if (step->in->type && strcmp(step->in->type, row->type) != 0)
         return false;
@@ -194,15 +197,13 @@ struct walk {
 static enum pawl_status walk_on(struct step *step, struct walk *walk)
 {
     struct sqlite_call *call = &step->call;
-    sqlite3_stmt *stmt = sql(call->db, SQL_WALK);
+    sqlite3_stmt *stmt = sql(call->db, SQL_LIST_UP);
     struct sqlite_row row;
     enum pawl_status status;
     bool found;
 
-    sqlite3_bind_int64(stmt, 1, call->queue.n);
-    sqlite3_bind_int64(stmt, 2, walk->state);
-    sqlite3_bind_int64(stmt, 3, walk->rank);
-    sqlite3_bind_int64(stmt, 4, walk->place);
+    order_bind(stmt, call->queue.n, walk->state, walk->rank, ORDER_RANK_MAX);
+    sqlite3_bind_int64(stmt, 3, walk->place);
     walk->count = 0;
     while ((status = sql_next(call->db, stmt, &found, call->err)) == PAWL_OK &&
            found && walk->count < PAGE) {
@@ -220,7 +221,7 @@ static enum pawl_status walk_on(struct step *step, struct walk *walk)
 /* Each from its first job on, the finished ones oldest first. */
 static enum pawl_status alter_state(struct step *step, enum pawl_state state)
 {
-    struct walk walk = { .state = state, .rank = INT64_MIN, .place = INT64_MIN };
+    struct walk walk = { .state = state, .place = INT64_MIN };
     enum pawl_status status = PAWL_OK, result;
     struct sqlite_row row;
 
@@ -231,7 +232,8 @@ static enum pawl_status alter_state(struct step *step, enum pawl_state state)
                 step->out->more = true;
                 return PAWL_OK;
             }
-            status = row_load(step->call.db, walk.places[i], &row, step->call.err);
+            status = row_load(step->call.db, walk.places[i], &row,
+                              step->call.err);
             if (status == PAWL_OK)
                 status = alter_job(step, &row, &result);
         }
@@ -245,8 +247,8 @@ static enum pawl_status alter_matching(struct step *step)
 {
     enum pawl_status status = PAWL_OK;
 
-    for (int state = PAWL_STATE_FIRST; state <= PAWL_STATE_LAST &&
-                                       status == PAWL_OK && !step->out->more;
+    for (int state = PAWL_STATE_FIRST;
+         state <= PAWL_STATE_LAST && status == PAWL_OK && !step->out->more;
          state++) {
         if (allowed(step, (enum pawl_state)state))
             status = alter_state(step, (enum pawl_state)state);
@@ -254,7 +256,7 @@ static enum pawl_status alter_matching(struct step *step)
     return status;
 }
 
-/* --- the queue ------------------------------------------------------------------------------ */
+/* --- the queue ------------------------------------------------------------ */
 
 static bool is_queue_move(enum pawl_alter_kind kind)
 {

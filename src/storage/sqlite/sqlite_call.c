@@ -7,7 +7,7 @@
 
 #include "sqlite_key.h"
 
-/* --- begin and end ------------------------------------------------------------------ */
+/* --- begin and end -------------------------------------------------------- */
 
 /* A connection on which nothing was looked up yet has been opened anew, perhaps
  * to another file: then what we remember is of another time. */
@@ -74,7 +74,8 @@ enum pawl_status call_end(struct sqlite_call *call, enum pawl_status status)
     enum pawl_status saved = PAWL_OK;
 
     if (status >= PAWL_OK && call->notes.count > 0)
-        saved = reply_notes_flush(call->db, &call->notes, call->queue.n, call->err);
+        saved = reply_notes_flush(call->db, &call->notes, call->queue.n,
+                                  call->err);
     if (status >= PAWL_OK && saved == PAWL_OK && call->totals_changed)
         saved = queue_save_totals(call->db, &call->queue, call->err);
     if (saved != PAWL_OK)
@@ -86,26 +87,20 @@ enum pawl_status call_end(struct sqlite_call *call, enum pawl_status status)
     return status;
 }
 
-/* --- lanes ------------------------------------------------------------------------------ */
+/* --- lanes ---------------------------------------------------------------- */
 
-static enum pawl_status lane_end(struct sqlite_call *call, int priority, bool last,
-                                 int64_t *rank)
-{
-    enum pawl_status status = queue_lane_end(call->db, call->queue.n, priority,
-                                             last, rank, call->err);
-
-    if (status == PAWL_OK && *rank == 0)
-        *rank = ((int64_t)priority << LANE_BITS) + LANE_MIDDLE;
-    return status;
-}
-
-enum pawl_status call_tail(struct sqlite_call *call, int priority, int64_t *rank)
+enum pawl_status call_tail(struct sqlite_call *call, int priority,
+                           int64_t *rank)
 {
     int64_t *tail = &call->tails[priority % CALL_PRIORITIES];
     enum pawl_status status = PAWL_OK;
 
-    if (*tail == 0)
-        status = lane_end(call, priority, true, tail);
+    if (*tail == 0) {
+        status = queue_last_rank(call->db, call->queue.n, LANE_FIRST(priority),
+                                 LANE_LAST(priority), tail, call->err);
+        if (*tail == 0)
+            *tail = LANE_FIRST(priority) + LANE_MIDDLE;
+    }
     *rank = ++*tail;
     return status;
 }
@@ -116,16 +111,20 @@ enum pawl_status call_head(struct sqlite_call *call, int priority, size_t ahead,
     int64_t *head = &call->heads[priority % CALL_PRIORITIES];
     enum pawl_status status = PAWL_OK;
 
-    if (*head == 0)
-        status = lane_end(call, priority, false, head);
+    if (*head == 0) {
+        status = queue_first_rank(call->db, call->queue.n, LANE_FIRST(priority),
+                                  LANE_LAST(priority), head, call->err);
+        if (*head == 0)
+            *head = LANE_FIRST(priority) + LANE_MIDDLE;
+    }
     *rank = *head - (int64_t)ahead;
     return status;
 }
 
-/* --- deleting ----------------------------------------------------------------------------- */
+/* --- deleting ------------------------------------------------------------- */
 
-static enum pawl_status run_at_place(struct sqlite_call *call, enum sqlite_sql id,
-                                     int64_t place)
+static enum pawl_status run_at_place(struct sqlite_call *call,
+                                     enum sqlite_sql id, int64_t place)
 {
     sqlite3_stmt *stmt = sql(call->db, id);
 
@@ -162,25 +161,27 @@ enum pawl_status call_remove(struct sqlite_call *call,
                              const struct sqlite_row *row)
 {
     struct doomed doomed = { .place = row->place,
-                                    .session = row->session,
-                                    .put_seq = row->put_seq,
-                                    .errors = row->errors > 0,
-                                    .large_payload = row->large_payload,
-                                    .large_result = row->large_result };
+                             .session = row->session,
+                             .put_seq = row->put_seq,
+                             .errors = row->errors > 0,
+                             .large_payload = row->large_payload,
+                             .large_result = row->large_result };
     enum pawl_status status = PAWL_OK;
 
     if (row->key[0])
-        status = key_release(call->db, call->queue.n, row->key, &row->id, call->err);
+        status = key_release(call->db, call->queue.n, row->key, &row->id,
+                             call->err);
     if (status == PAWL_OK)
         status = run_at_place(call, SQL_JOB_REMOVE, row->place);
     return status == PAWL_OK ? delete_rest(call, &doomed) : status;
 }
 
-/* --- trimming ------------------------------------------------------------------------------- */
+/* --- trimming ------------------------------------------------------------- */
 
 /* Read the doomed jobs of one page; *done when the first that may stay, or the
  * end, was met. */
-static enum pawl_status read_doomed(struct sqlite_call *call, enum pawl_state state,
+static enum pawl_status read_doomed(struct sqlite_call *call,
+                                    enum pawl_state state,
                                     struct pawl_keep keep, size_t limit,
                                     struct doomed *doomed, size_t *count,
                                     bool *done)
@@ -190,13 +191,13 @@ static enum pawl_status read_doomed(struct sqlite_call *call, enum pawl_state st
     enum pawl_status status;
     bool found;
 
-    sqlite3_bind_int64(stmt, 1, call->queue.n);
-    sqlite3_bind_int64(stmt, 2, state);
+    order_bind(stmt, call->queue.n, state, 0, ORDER_RANK_MAX);
     sqlite3_bind_int64(stmt, 3, (int64_t)limit);
     *count = 0;
     while ((status = sql_next(call->db, stmt, &found, call->err)) == PAWL_OK &&
            found && *count < limit) {
-        bool over = keep.count >= 0 && sqlite3_column_int64(stmt, 0) <= last_over;
+        bool over = keep.count >= 0 &&
+                    sqlite3_column_int64(stmt, 0) <= last_over;
         if (!over && keep.age >= 0)
             over = call->now - sqlite3_column_int64(stmt, 4) >= keep.age;
         if (!over)
@@ -207,8 +208,8 @@ static enum pawl_status read_doomed(struct sqlite_call *call, enum pawl_state st
             .session = sqlite3_column_int64(stmt, 2),
             .put_seq = sqlite3_column_int64(stmt, 3),
             .errors = sqlite3_column_int(stmt, 5) != 0,
-            .large_payload = sqlite3_column_int(stmt, 6) != 0,
-            .large_result = sqlite3_column_int(stmt, 7) != 0,
+            .large_payload = sqlite3_column_type(stmt, 6) == SQLITE_INTEGER,
+            .large_result = sqlite3_column_type(stmt, 7) == SQLITE_INTEGER,
         };
     }
     *done = *count < limit;
@@ -217,21 +218,20 @@ static enum pawl_status read_doomed(struct sqlite_call *call, enum pawl_state st
 }
 
 /* The rows of one page, which are all that the state has up to the last one. */
-static enum pawl_status delete_page(struct sqlite_call *call, enum pawl_state state,
-                                    const struct doomed *doomed,
-                                    size_t count)
+static enum pawl_status delete_page(struct sqlite_call *call,
+                                    enum pawl_state state,
+                                    const struct doomed *doomed, size_t count)
 {
     sqlite3_stmt *stmt = sql(call->db, SQL_FINISHED_REMOVE);
     enum pawl_status status;
 
-    sqlite3_bind_int64(stmt, 1, call->queue.n);
-    sqlite3_bind_int64(stmt, 2, state);
-    sqlite3_bind_int64(stmt, 3, doomed[count - 1].rank);
+    order_bind(stmt, call->queue.n, state, 0, doomed[count - 1].rank);
     status = sql_run(call->db, stmt, call->err);
     if (status == PAWL_OK && (size_t)sqlite3_changes(call->db->handle) != count)
-        status = pawl_error_set(call->err, PAWL_EINTERNAL,
-                                "%zu finished jobs were to be deleted and %d were",
-                                count, sqlite3_changes(call->db->handle));
+        status = pawl_error_set(
+            call->err, PAWL_EINTERNAL,
+            "%zu finished jobs were to be deleted and %d were", count,
+            sqlite3_changes(call->db->handle));
     for (size_t i = 0; i < count && status == PAWL_OK; i++)
         status = delete_rest(call, &doomed[i]);
     return status;
@@ -240,7 +240,8 @@ static enum pawl_status delete_page(struct sqlite_call *call, enum pawl_state st
 #define TRIM_PAGE 256
 
 enum pawl_status call_trim(struct sqlite_call *call, enum pawl_state state,
-                           bool by_age, size_t limit, size_t *removed, bool *more)
+                           bool by_age, size_t limit, size_t *removed,
+                           bool *more)
 {
     struct pawl_keep keep = queue_keep(&call->queue, call->retention, state);
     struct doomed doomed[TRIM_PAGE];
@@ -252,7 +253,8 @@ enum pawl_status call_trim(struct sqlite_call *call, enum pawl_state state,
         keep.age = -1;
     *removed = 0;
     while (status == PAWL_OK && !done && *removed < limit) {
-        size_t page = limit - *removed < TRIM_PAGE ? limit - *removed : TRIM_PAGE;
+        size_t page = limit - *removed < TRIM_PAGE ? limit - *removed
+                                                   : TRIM_PAGE;
         status = read_doomed(call, state, keep, page, doomed, &count, &done);
         if (status == PAWL_OK && count > 0)
             status = delete_page(call, state, doomed, count);

@@ -45,7 +45,8 @@ enum pawl_status call_begin(struct sqlite_call *call, struct sqlite_storage *s,
 enum pawl_status call_end(struct sqlite_call *call, enum pawl_status status);
 
 /* Rank behind the last of a lane; the next call gets the next. */
-enum pawl_status call_tail(struct sqlite_call *call, int priority, int64_t *rank);
+enum pawl_status call_tail(struct sqlite_call *call, int priority,
+                           int64_t *rank);
 /* Rank `ahead` places in front of the job that was the lane's first when this
  * was first called. */
 enum pawl_status call_head(struct sqlite_call *call, int priority, size_t ahead,
@@ -60,10 +61,12 @@ enum pawl_status move_to_time(struct sqlite_call *call, struct sqlite_row *row,
                               enum pawl_state state, pawl_time run_at);
 /* -> completed, dead or cancelled; deleted at once when such jobs are not kept
  * at all. */
-enum pawl_status move_to_finished(struct sqlite_call *call, struct sqlite_row *row,
+enum pawl_status move_to_finished(struct sqlite_call *call,
+                                  struct sqlite_row *row,
                                   enum pawl_state state);
 /* Its ttl is over: -> cancelled, with the error "expired". */
-enum pawl_status move_to_expired(struct sqlite_call *call, struct sqlite_row *row);
+enum pawl_status move_to_expired(struct sqlite_call *call,
+                                 struct sqlite_row *row);
 bool row_expired(const struct sqlite_row *row, pawl_time now);
 
 /* Keep an error of this attempt; the oldest of too many goes. Save or move the
@@ -80,6 +83,7 @@ enum pawl_status call_remove(struct sqlite_call *call,
 /* Delete the first jobs of a finished state as long as they are over count, or,
  * if `by_age`, over age; at most `limit`. *more: there are others. */
 enum pawl_status call_trim(struct sqlite_call *call, enum pawl_state state,
-                           bool by_age, size_t limit, size_t *removed, bool *more);
+                           bool by_age, size_t limit, size_t *removed,
+                           bool *more);
 
 #endif

@@ -14,8 +14,8 @@ struct found {
     int64_t last_rank; /* of the last one to claim */
 };
 
-static enum pawl_status add_expired(struct sqlite_call *call, struct found *found,
-                                    int64_t place)
+static enum pawl_status add_expired(struct sqlite_call *call,
+                                    struct found *found, int64_t place)
 {
     size_t n = found->expired_count;
     int64_t *more;
@@ -52,8 +52,8 @@ static enum pawl_status read_jobs(struct sqlite_call *call,
     struct sqlite_row row;
     bool more;
 
-    sqlite3_bind_int64(stmt, 1, call->queue.n);
-    sqlite3_bind_int64(stmt, 2, (int64_t)(in->claim_max + EXPIRED_PER_CLAIM));
+    order_bind(stmt, call->queue.n, PAWL_PENDING, 0, ORDER_RANK_MAX);
+    sqlite3_bind_int64(stmt, 3, (int64_t)(in->claim_max + EXPIRED_PER_CLAIM));
     while (status == PAWL_OK && out->job_count < in->claim_max) {
         status = sql_next(call->db, stmt, &more, call->err);
         if (status != PAWL_OK || !more)
@@ -77,8 +77,8 @@ static enum pawl_status read_jobs(struct sqlite_call *call,
 /* Whatever is pending up to the last one read was read: the expired are no
  * longer pending, and nobody else writes. */
 static enum pawl_status change_jobs(struct sqlite_call *call,
-                                    const struct pawl_exchange *in, size_t count,
-                                    int64_t last_rank)
+                                    const struct pawl_exchange *in,
+                                    size_t count, int64_t last_rank)
 {
     const struct pawl_clock *clock = &call->storage->clock;
     enum pawl_status status;
@@ -89,17 +89,17 @@ static enum pawl_status change_jobs(struct sqlite_call *call,
     if (status != PAWL_OK)
         return status;
     stmt = sql(call->db, SQL_CLAIM);
-    sqlite3_bind_int64(stmt, 1, call->queue.n);
-    sqlite3_bind_int64(stmt, 2, last_rank);
-    sqlite3_bind_int64(stmt, 3, clock->steady(clock->context) + in->lease);
+    order_bind(stmt, call->queue.n, PAWL_PENDING, 0, last_rank);
+    sqlite3_bind_int64(stmt, 3,
+                       order_time(clock->steady(clock->context) + in->lease));
     sqlite3_bind_int64(stmt, 4, owner);
     sqlite3_bind_int64(stmt, 5, call->now);
     status = sql_run(call->db, stmt, call->err);
-    if (status == PAWL_OK &&
-        (size_t)sqlite3_changes(call->db->handle) != count)
-        status = pawl_error_set(call->err, PAWL_EINTERNAL,
-                                "%zu jobs were to be claimed and %d were changed",
-                                count, sqlite3_changes(call->db->handle));
+    if (status == PAWL_OK && (size_t)sqlite3_changes(call->db->handle) != count)
+        status = pawl_error_set(
+            call->err, PAWL_EINTERNAL,
+            "%zu jobs were to be claimed and %d were changed", count,
+            sqlite3_changes(call->db->handle));
     return status;
 }
 

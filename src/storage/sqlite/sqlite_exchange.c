@@ -23,7 +23,7 @@ struct step {
     bool fast; /* completed jobs stay for now: see complete_plain() */
 };
 
-/* --- one outcome ------------------------------------------------------------------------ */
+/* --- one outcome ---------------------------------------------------------- */
 
 /* Where an outcome takes this job. Whoever asked to cancel it gets that, unless
  * it is already done or dead. */
@@ -86,13 +86,14 @@ static enum pawl_status apply(struct step *step, struct sqlite_row *row,
         return move_to_finished(call, row, to);
     /* The released keep their order at the head: the n-th outcome, if it is one,
      * gets the n-th of the places in front. */
-    status = call_head(call, row->priority,
-                       step->in->outcome_count - (size_t)(o - step->in->outcomes),
-                       &rank);
+    status = call_head(
+        call, row->priority,
+        step->in->outcome_count - (size_t)(o - step->in->outcomes), &rank);
     return status == PAWL_OK ? move_to_rank(call, row, rank) : status;
 }
 
-static enum pawl_status write_back(struct step *step, const struct pawl_outcome *o,
+static enum pawl_status write_back(struct step *step,
+                                   const struct pawl_outcome *o,
                                    enum pawl_status *result)
 {
     const struct sqlite_call *call = &step->call;
@@ -145,7 +146,7 @@ static enum pawl_status complete_plain(struct step *step,
     return PAWL_OK;
 }
 
-/* --- all outcomes -------------------------------------------------------------------------- */
+/* --- all outcomes --------------------------------------------------------- */
 
 static bool is_plain(const struct step *step, const struct pawl_outcome *o)
 {
@@ -171,11 +172,12 @@ static enum pawl_status write_back_all(struct step *step,
     return status;
 }
 
-static enum pawl_status outcomes(struct step *step, struct pawl_exchange_reply *out)
+static enum pawl_status outcomes(struct step *step,
+                                 struct pawl_exchange_reply *out)
 {
     struct sqlite_call *call = &step->call;
-    struct pawl_keep keep =
-        queue_keep(&call->queue, call->retention, PAWL_COMPLETED);
+    struct pawl_keep keep = queue_keep(&call->queue, call->retention,
+                                       PAWL_COMPLETED);
     enum pawl_status status;
     size_t removed;
     bool more;
@@ -195,7 +197,7 @@ static enum pawl_status outcomes(struct step *step, struct pawl_exchange_reply *
                      step->completed * TRIMMED_PER_COMPLETION, &removed, &more);
 }
 
-/* --- the method ------------------------------------------------------------------------------- */
+/* --- the method ----------------------------------------------------------- */
 
 /* Is there nothing that an exchange could claim? Then *out is filled in. */
 static enum pawl_status look(struct sqlite_storage *s,
@@ -213,7 +215,8 @@ static enum pawl_status look(struct sqlite_storage *s,
     if (status == PAWL_OK && queue.n != 0) {
         out->paused = queue.paused && in->claim_max > 0;
         if (!queue.paused && in->claim_max > 0)
-            status = queue_first_rank(&s->reader, queue.n, &rank, err);
+            status = queue_first_rank(&s->reader, queue.n, 0, ORDER_RANK_MAX,
+                                      &rank, err);
         if (status == PAWL_OK && rank == 0)
             status = queue_next_at(&s->reader, queue.n, &out->next_at, err);
     }
@@ -248,7 +251,8 @@ enum pawl_status sqlite_exchange(struct pawl_storage *self,
     if (status == PAWL_OK && step.call.queue.n != 0 && !out->paused)
         status = claim_jobs(&step.call, in, out);
     if (status == PAWL_OK && step.call.queue.n != 0)
-        status = queue_next_at(step.call.db, step.call.queue.n, &out->next_at, err);
+        status = queue_next_at(step.call.db, step.call.queue.n, &out->next_at,
+                               err);
     status = call_end(&step.call, status);
     if (status != PAWL_OK)
         claim_undo(out);

@@ -20,10 +20,10 @@ static void health_warn(struct pawl_health *out, const char *format, ...)
 {
     if (out->warning_count >= PAWL_HEALTH_WARNINGS)
         return;
+    struct pawl_health_warning *warning = &out->warnings[out->warning_count++];
     va_list args;
     va_start(args, format);
-    vsnprintf(out->warnings[out->warning_count++], sizeof out->warnings[0], format,
-              args);
+    vsnprintf(warning->text, sizeof warning->text, format, args);
     va_end(args);
 }
 
@@ -59,10 +59,12 @@ static void health_look_at_disk(const char *path, struct pawl_health *out)
 static void health_look(struct sqlite_storage *s, int64_t wal,
                         struct pawl_health *out)
 {
-    if (!health_engine_is_safe(sqlite3_libversion_number()))
+    if (!health_engine_is_safe(sqlite3_libversion_number())) {
         health_warn(out,
                     "sqlite %s can lose commits when other programs write to this "
                     "file; pawl's own writes are protected", sqlite3_libversion());
+        out->warnings[0].standing = true;
+    }
     if (gate_noted(&s->gate, GATE_SYNC_FAILED))
         health_warn(out, "a write did not reach the disk: nothing is accepted "
                          "until a checkpoint succeeds");

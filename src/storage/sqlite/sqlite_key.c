@@ -54,8 +54,9 @@ enum pawl_status key_take(struct sqlite_db *db, const struct sqlite_key *key,
     return sql_run(db, stmt, err);
 }
 
-enum pawl_status key_release(struct sqlite_db *db, int64_t queue, const char *text,
-                             const struct pawl_id *id, struct pawl_error *err)
+enum pawl_status key_release(struct sqlite_db *db, int64_t queue,
+                             const char *text, const struct pawl_id *id,
+                             struct pawl_error *err)
 {
     sqlite3_stmt *stmt = sql(db, SQL_KEY_RELEASE);
 

@@ -24,8 +24,9 @@ enum pawl_status key_take(struct sqlite_db *db, const struct sqlite_key *key,
                           pawl_time now, bool *taken, struct pawl_id *holder,
                           struct pawl_error *err);
 /* Let go of a reject key, if this job holds it. */
-enum pawl_status key_release(struct sqlite_db *db, int64_t queue, const char *text,
-                             const struct pawl_id *id, struct pawl_error *err);
+enum pawl_status key_release(struct sqlite_db *db, int64_t queue,
+                             const char *text, const struct pawl_id *id,
+                             struct pawl_error *err);
 /* Delete at most `limit` keys of the queue whose time is over. */
 enum pawl_status key_sweep(struct sqlite_db *db, int64_t queue, pawl_time now,
                            size_t limit, struct pawl_error *err);

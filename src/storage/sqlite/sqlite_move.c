@@ -24,13 +24,13 @@ enum pawl_status move_to_time(struct sqlite_call *call, struct sqlite_row *row,
                               enum pawl_state state, pawl_time run_at)
 {
     row->state = state;
-    row->rank = run_at;
+    row->rank = order_time(run_at);
     row->run_at = run_at;
     return row_save(call->db, row, call->err);
 }
 
-enum pawl_status move_to_finished(struct sqlite_call *call, struct sqlite_row *row,
-                                  enum pawl_state state)
+enum pawl_status move_to_finished(struct sqlite_call *call,
+                                  struct sqlite_row *row, enum pawl_state state)
 {
     struct pawl_keep keep = queue_keep(&call->queue, call->retention, state);
     enum pawl_status status = PAWL_OK;
@@ -42,7 +42,8 @@ enum pawl_status move_to_finished(struct sqlite_call *call, struct sqlite_row *r
     if (keep.age == 0 || keep.count == 0)
         return call_remove(call, row);
     if (row->key[0])
-        status = key_release(call->db, call->queue.n, row->key, &row->id, call->err);
+        status = key_release(call->db, call->queue.n, row->key, &row->id,
+                             call->err);
     return status == PAWL_OK ? row_save(call->db, row, call->err) : status;
 }
 
@@ -51,11 +52,13 @@ bool row_expired(const struct sqlite_row *row, pawl_time now)
     return row->options.expires_at != 0 && row->options.expires_at <= now;
 }
 
-enum pawl_status move_to_expired(struct sqlite_call *call, struct sqlite_row *row)
+enum pawl_status move_to_expired(struct sqlite_call *call,
+                                 struct sqlite_row *row)
 {
     enum pawl_status status = call_error(call, row, "expired");
 
-    return status == PAWL_OK ? move_to_finished(call, row, PAWL_CANCELLED) : status;
+    return status == PAWL_OK ? move_to_finished(call, row, PAWL_CANCELLED)
+                             : status;
 }
 
 enum pawl_status call_error(struct sqlite_call *call, struct sqlite_row *row,

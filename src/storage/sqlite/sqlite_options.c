@@ -48,7 +48,8 @@ static void write_option(struct writer *w, enum tag tag, int64_t value,
 
 static void write_list(struct writer *w, const struct pawl_backoff *backoff)
 {
-    if (backoff->delay_count < 1 || backoff->delay_count > PAWL_BACKOFF_LIST_MAX)
+    if (backoff->delay_count < 1 ||
+        backoff->delay_count > PAWL_BACKOFF_LIST_MAX)
         return;
     *w->at++ = TAG_BACKOFF_LIST;
     write_number(w, (uint64_t)backoff->delay_count);
@@ -138,20 +139,41 @@ static void read_group(struct reader *r, char group[PAWL_NAME_MAX + 1])
 static void read_option(struct reader *r, struct sqlite_options *out)
 {
     switch (*r->at++) {
-    case TAG_MAX_ATTEMPTS: out->max_attempts = (int)read_number(r); break;
-    case TAG_TIMEOUT: out->timeout = read_number(r); break;
-    case TAG_EXPIRES_AT: out->expires_at = read_number(r); break;
-    case TAG_KEY_TTL: out->key_ttl = read_number(r); break;
-    case TAG_KEY_MODE: out->key_mode = (enum pawl_key_mode)read_number(r); break;
+    case TAG_MAX_ATTEMPTS:
+        out->max_attempts = (int)read_number(r);
+        break;
+    case TAG_TIMEOUT:
+        out->timeout = read_number(r);
+        break;
+    case TAG_EXPIRES_AT:
+        out->expires_at = read_number(r);
+        break;
+    case TAG_KEY_TTL:
+        out->key_ttl = read_number(r);
+        break;
+    case TAG_KEY_MODE:
+        out->key_mode = (enum pawl_key_mode)read_number(r);
+        break;
     case TAG_BACKOFF_KIND:
         out->backoff.kind = (enum pawl_backoff_kind)read_number(r);
         break;
-    case TAG_BACKOFF_DELAY: out->backoff.delay = read_number(r); break;
-    case TAG_BACKOFF_CAP: out->backoff.cap = read_number(r); break;
-    case TAG_BACKOFF_JITTER: out->backoff.jitter = (int)read_number(r); break;
-    case TAG_BACKOFF_LIST: read_list(r, &out->backoff); break;
-    case TAG_GROUP: read_group(r, out->group); break;
-    default: r->broken = true;
+    case TAG_BACKOFF_DELAY:
+        out->backoff.delay = read_number(r);
+        break;
+    case TAG_BACKOFF_CAP:
+        out->backoff.cap = read_number(r);
+        break;
+    case TAG_BACKOFF_JITTER:
+        out->backoff.jitter = (int)read_number(r);
+        break;
+    case TAG_BACKOFF_LIST:
+        read_list(r, &out->backoff);
+        break;
+    case TAG_GROUP:
+        read_group(r, out->group);
+        break;
+    default:
+        r->broken = true;
     }
 }
 
@@ -162,6 +184,10 @@ void options_unpack(const void *bytes, size_t size, struct sqlite_options *out)
     *out = (struct sqlite_options){ .max_attempts = OPTIONS_ATTEMPTS };
     if (!bytes)
         return;
-    while (r.at < r.end && !r.broken)
-        read_option(&r, out);
+    while (r.at < r.end && !r.broken) {
+        struct sqlite_options next = *out;
+        read_option(&r, &next);
+        if (!r.broken)
+            *out = next;
+    }
 }

@@ -8,7 +8,7 @@
 
 #include "pawl/job.h"
 
-#define OPTIONS_MAX 512 /* bytes; 16 delays and a group need about 310 */
+#define OPTIONS_MAX 512    /* bytes; 16 delays and a group need about 310 */
 #define OPTIONS_ATTEMPTS 3 /* max_attempts when it is not in the options */
 
 struct sqlite_options {

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FORGET_AFTER (INT64_C(7) * 86400000)
+#define FORGET_AFTER INT64_C(86400000) /* a day */
 
 static size_t cache_place(const struct sqlite_call *call,
                           const struct pawl_owner *owner)
@@ -112,7 +112,8 @@ enum pawl_status owner_enter(struct sqlite_call *call,
     return status;
 }
 
-enum pawl_status owner_dead(struct sqlite_call *call, int64_t **dead, size_t *count)
+enum pawl_status owner_dead(struct sqlite_call *call, int64_t **dead,
+                            size_t *count)
 {
     sqlite3_stmt *stmt = sql(call->db, SQL_OWNER_LIST);
     const struct sqlite_live *live = &call->storage->live;
@@ -124,9 +125,11 @@ enum pawl_status owner_dead(struct sqlite_call *call, int64_t **dead, size_t *co
 
     live_boot_id(live, boot);
     sqlite3_bind_int64(stmt, 1, call->queue.n);
-    while ((status = sql_next(call->db, stmt, &row, call->err)) == PAWL_OK && row) {
+    while ((status = sql_next(call->db, stmt, &row, call->err)) == PAWL_OK &&
+           row) {
         bool same_boot = sqlite3_column_bytes(stmt, 1) == (int)sizeof boot &&
-                         memcmp(sqlite3_column_blob(stmt, 1), boot, sizeof boot) == 0;
+                         memcmp(sqlite3_column_blob(stmt, 1), boot,
+                                sizeof boot) == 0;
         if (same_boot &&
             live_is_held(live, (uint32_t)sqlite3_column_int64(stmt, 2)))
             continue;

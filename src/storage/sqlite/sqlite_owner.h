@@ -22,7 +22,7 @@ enum pawl_status owner_dead(struct sqlite_call *call, int64_t **dead,
                             size_t *count);
 /* All of a dead owner's jobs were taken back. */
 enum pawl_status owner_gone(struct sqlite_call *call, int64_t n);
-/* Delete owners gone for a week. */
+/* Delete owners gone for a day. */
 enum pawl_status owner_sweep(struct sqlite_call *call);
 
 #endif

@@ -32,8 +32,8 @@ static void queue_read(sqlite3_stmt *stmt, struct sqlite_queue *queue)
     queue->entered[PAWL_DEAD] = sqlite3_column_int64(stmt, C_DEAD);
     queue->entered[PAWL_CANCELLED] = sqlite3_column_int64(stmt, C_CANCELLED);
     queue->failed_total = sqlite3_column_int64(stmt, C_FAILED);
-    queue->has_retention =
-        sqlite3_column_type(stmt, C_COMPLETED_AGE) != SQLITE_NULL;
+    queue->has_retention = sqlite3_column_type(stmt, C_COMPLETED_AGE) !=
+                           SQLITE_NULL;
     queue->retention.completed = read_keep(stmt, C_COMPLETED_AGE);
     queue->retention.dead = read_keep(stmt, C_DEAD_AGE);
     queue->retention.cancelled = read_keep(stmt, C_CANCELLED_AGE);
@@ -106,12 +106,17 @@ enum pawl_status queue_add(struct sqlite_db *db, const char *name,
     sqlite3_bind_text(stmt, 1, name, (int)size, SQLITE_STATIC);
     sqlite3_bind_int(stmt, 2, pawl_queue_hash(name));
     status = sql_run(db, stmt, err);
-    if (status == PAWL_OK) {
-        memset(queue, 0, sizeof *queue);
-        queue->n = sqlite3_last_insert_rowid(db->handle);
-        memcpy(queue->name, name, size);
-    }
-    return status;
+    if (status != PAWL_OK)
+        return status;
+    memset(queue, 0, sizeof *queue);
+    queue->n = sqlite3_last_insert_rowid(db->handle);
+    memcpy(queue->name, name, size);
+    if (queue->n > ORDER_QUEUES)
+        return pawl_error_set(
+            err, PAWL_EFULL,
+            "no room for queue '%s': a file has at most %d queues", name,
+            ORDER_QUEUES);
+    return PAWL_OK;
 }
 
 enum pawl_status queue_save_totals(struct sqlite_db *db,
@@ -159,8 +164,8 @@ struct pawl_keep queue_keep(const struct sqlite_queue *queue,
                             const struct pawl_retention *passed,
                             enum pawl_state state)
 {
-    const struct pawl_retention *r =
-        queue->has_retention ? &queue->retention : passed;
+    const struct pawl_retention *r = queue->has_retention ? &queue->retention
+                                                          : passed;
 
     if (!r)
         return (struct pawl_keep){ .age = -1, .count = -1 };
@@ -169,63 +174,71 @@ struct pawl_keep queue_keep(const struct sqlite_queue *queue,
     return state == PAWL_DEAD ? r->dead : r->cancelled;
 }
 
-enum pawl_status queue_next_at(struct sqlite_db *db, int64_t n, pawl_time *next_at,
-                               struct pawl_error *err)
+enum pawl_status queue_next_at(struct sqlite_db *db, int64_t n,
+                               pawl_time *next_at, struct pawl_error *err)
 {
     static const enum pawl_state states[] = { PAWL_SCHEDULED, PAWL_FAILED };
     pawl_time first = 0;
 
     for (int i = 0; i < 2; i++) {
-        sqlite3_stmt *stmt = sql(db, SQL_DUE_NEXT);
+        sqlite3_stmt *stmt = sql(db, SQL_TIMES_FIRST);
         enum pawl_status status;
+        pawl_time run_at;
         bool found;
 
-        sqlite3_bind_int64(stmt, 1, n);
-        sqlite3_bind_int64(stmt, 2, states[i]);
+        order_bind(stmt, n, states[i], 0, ORDER_RANK_MAX);
         status = sql_next(db, stmt, &found, err);
         if (status != PAWL_OK)
             return status;
         if (!found)
             continue;
-        if (first == 0 || sqlite3_column_int64(stmt, 0) < first)
-            first = sqlite3_column_int64(stmt, 0);
+        run_at = sqlite3_column_int64(stmt, 1);
+        if (run_at == 0) /* NULL: as enqueued_at */
+            run_at = sqlite3_column_int64(stmt, 0);
+        if (first == 0 || run_at < first)
+            first = run_at;
         sqlite3_reset(stmt);
     }
     *next_at = first;
     return PAWL_OK;
 }
 
-/* The first or last pending rank from `from` to `to`; 0: there is none. */
-static enum pawl_status end_of_range(struct sqlite_db *db, enum sqlite_sql id,
-                                     int64_t n, int64_t from, int64_t to,
-                                     int64_t *rank, struct pawl_error *err)
+/* --- the order ------------------------------------------------------------ */
+
+void order_bind(sqlite3_stmt *stmt, int64_t queue, enum pawl_state state,
+                int64_t from, int64_t to)
+{
+    sqlite3_bind_int64(stmt, 1, order_number(queue, state, from));
+    sqlite3_bind_int64(stmt, 2, order_number(queue, state, to));
+}
+
+static enum pawl_status end_rank(struct sqlite_db *db, enum sqlite_sql id,
+                                 int64_t n, int64_t from, int64_t to,
+                                 int64_t *rank, struct pawl_error *err)
 {
     sqlite3_stmt *stmt = sql(db, id);
     enum pawl_status status;
     bool found;
 
-    sqlite3_bind_int64(stmt, 1, n);
-    sqlite3_bind_int64(stmt, 2, from);
-    sqlite3_bind_int64(stmt, 3, to);
+    order_bind(stmt, n, PAWL_PENDING, from, to);
     status = sql_next(db, stmt, &found, err);
     if (status != PAWL_OK)
         return status;
-    *rank = found ? sqlite3_column_int64(stmt, 0) : 0;
+    *rank = found ? order_rank(sqlite3_column_int64(stmt, 0)) : 0;
     sqlite3_reset(stmt);
     return PAWL_OK;
 }
 
-enum pawl_status queue_lane_end(struct sqlite_db *db, int64_t n, int priority,
-                                bool last, int64_t *rank, struct pawl_error *err)
-{
-    int64_t lane = (int64_t)priority << LANE_BITS;
-
-    return end_of_range(db, last ? SQL_LANE_LAST : SQL_LANE_FIRST, n, lane,
-                        lane + ((INT64_C(1) << LANE_BITS) - 1), rank, err);
-}
-
-enum pawl_status queue_first_rank(struct sqlite_db *db, int64_t n, int64_t *rank,
+enum pawl_status queue_first_rank(struct sqlite_db *db, int64_t n, int64_t from,
+                                  int64_t to, int64_t *rank,
                                   struct pawl_error *err)
 {
-    return end_of_range(db, SQL_LANE_FIRST, n, 1, INT64_MAX, rank, err);
+    return end_rank(db, SQL_ORDER_FIRST, n, from, to, rank, err);
+}
+
+enum pawl_status queue_last_rank(struct sqlite_db *db, int64_t n, int64_t from,
+                                 int64_t to, int64_t *rank,
+                                 struct pawl_error *err)
+{
+    return end_rank(db, SQL_ORDER_LAST, n, from, to, rank, err);
 }

@@ -44,21 +44,46 @@ struct pawl_keep queue_keep(const struct sqlite_queue *queue,
                             const struct pawl_retention *passed,
                             enum pawl_state state);
 /* When the next scheduled or failed job of queue n is due; 0: there is none. */
-enum pawl_status queue_next_at(struct sqlite_db *db, int64_t n, pawl_time *next_at,
-                               struct pawl_error *err);
+enum pawl_status queue_next_at(struct sqlite_db *db, int64_t n,
+                               pawl_time *next_at, struct pawl_error *err);
 
-/* --- lanes ------------------------------------------------------------------
- * The rank of a pending job is its priority, then its place within that lane.
+/* --- the order ---------------------------------------------------------------
+ * The index job_order is on one number: the queue, the state, and the rank of the
+ * job within its state, in 15, 4 and 44 bits. */
+#define ORDER_QUEUES 32767
+#define ORDER_RANK_MAX ((INT64_C(1) << 44) - 1) /* in ms: the year 2527 */
+
+static inline int64_t order_number(int64_t queue, enum pawl_state state,
+                                   int64_t rank)
+{
+    return queue << 48 | (int64_t)state << 44 | rank;
+}
+static inline int64_t order_rank(int64_t number)
+{
+    return number & ORDER_RANK_MAX;
+}
+/* An instant as a rank. */
+static inline int64_t order_time(int64_t at)
+{
+    return at < 0 ? 0 : at < ORDER_RANK_MAX ? at : ORDER_RANK_MAX;
+}
+/* Bind ?1 and ?2: ranks `from` to `to` of one state. */
+void order_bind(sqlite3_stmt *stmt, int64_t queue, enum pawl_state state,
+                int64_t from, int64_t to);
+
+/* The rank of a pending job is its priority, then its place within that lane.
  * An empty lane begins in the middle, so that it can grow at both ends. */
 #define LANE_BITS 40
 #define LANE_MIDDLE (INT64_C(1) << (LANE_BITS - 1))
+#define LANE_FIRST(priority) ((int64_t)(priority) << LANE_BITS)
+#define LANE_LAST(priority) (LANE_FIRST((priority) + 1) - 1)
 
-/* Rank of the first or the last job of a lane; *rank is 0 when it is empty. */
-enum pawl_status queue_lane_end(struct sqlite_db *db, int64_t n, int priority,
-                                bool last, int64_t *rank, struct pawl_error *err);
-
-/* Rank of the first pending job of any lane; 0: there is none. */
-enum pawl_status queue_first_rank(struct sqlite_db *db, int64_t n, int64_t *rank,
+/* The first or last pending rank from `from` to `to`; 0: there is none. */
+enum pawl_status queue_first_rank(struct sqlite_db *db, int64_t n, int64_t from,
+                                  int64_t to, int64_t *rank,
                                   struct pawl_error *err);
+enum pawl_status queue_last_rank(struct sqlite_db *db, int64_t n, int64_t from,
+                                 int64_t to, int64_t *rank,
+                                 struct pawl_error *err);
 
 #endif

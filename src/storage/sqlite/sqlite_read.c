@@ -14,7 +14,7 @@
 #define PASSED_OVER_MAX 10000 /* jobs of another type, in one page */
 #define PRIORITY_LAST 10
 
-/* --- get ---------------------------------------------------------------------------- */
+/* --- get ------------------------------------------------------------------ */
 
 /* Ids given by callers need not carry their queue's hash, so the queue is not
  * derived from the id: the place alone finds the job. */
@@ -22,7 +22,7 @@ static enum pawl_status get(struct sqlite_db *db, const char *queue_name,
                             struct pawl_id id, struct pawl_job **out,
                             struct pawl_error *err)
 {
-    sqlite3_stmt *stmt = sql(db, SQL_JOB_FIND_WHOLE);
+    sqlite3_stmt *stmt = sql(db, SQL_JOB_FIND);
     struct sqlite_queue queue;
     struct sqlite_row row;
     enum pawl_status status;
@@ -55,7 +55,7 @@ enum pawl_status sqlite_get(struct pawl_storage *self, const char *queue,
     return sqlite_read_end(s, get(&s->reader, queue, id, out, err), err);
 }
 
-/* --- list ----------------------------------------------------------------------------- */
+/* --- list ----------------------------------------------------------------- */
 
 static bool newest_first(enum pawl_state state)
 {
@@ -68,20 +68,23 @@ static sqlite3_stmt *list_statement(struct sqlite_db *db, int64_t queue,
 {
     bool down = newest_first(in->state);
     sqlite3_stmt *stmt = sql(db, down ? SQL_LIST_DOWN : SQL_LIST_UP);
-    int64_t rank = down ? INT64_MAX : INT64_MIN, place = rank;
+    int64_t from = 0, to = ORDER_RANK_MAX;
+    int64_t place = down ? INT64_MAX : INT64_MIN;
 
     if (in->after.set) {
-        rank = in->after.rank;
+        if (down)
+            to = in->after.rank;
+        else
+            from = in->after.rank;
         memcpy(&place, in->after.tie, sizeof place);
     }
-    sqlite3_bind_int64(stmt, 1, queue);
-    sqlite3_bind_int64(stmt, 2, in->state);
-    sqlite3_bind_int64(stmt, 3, rank);
-    sqlite3_bind_int64(stmt, 4, place);
+    order_bind(stmt, queue, in->state, from, to);
+    sqlite3_bind_int64(stmt, 3, place);
     return stmt;
 }
 
-static void page_ends(struct pawl_list_reply *out, const struct sqlite_row *last)
+static void page_ends(struct pawl_list_reply *out,
+                      const struct sqlite_row *last)
 {
     memset(&out->next, 0, sizeof out->next);
     out->next.set = true;
@@ -103,7 +106,8 @@ static int by_time_and_id(const void *left, const void *right)
 
 static enum pawl_status list(struct sqlite_db *db, int64_t queue,
                              const struct pawl_list *in,
-                             struct pawl_list_reply *out, struct pawl_error *err)
+                             struct pawl_list_reply *out,
+                             struct pawl_error *err)
 {
     sqlite3_stmt *stmt = list_statement(db, queue, in);
     enum pawl_status status;
@@ -120,7 +124,8 @@ static enum pawl_status list(struct sqlite_db *db, int64_t queue,
         row_head(stmt, &row);
         if (in->type && strcmp(in->type, row.type) != 0)
             continue;
-        status = row_job(db, stmt, &row, in->queue, &out->jobs[out->job_count], err);
+        status = row_job(db, stmt, &row, in->queue, &out->jobs[out->job_count],
+                         err);
         if (status != PAWL_OK)
             break;
         out->job_count++;
@@ -154,23 +159,25 @@ enum pawl_status sqlite_list(struct pawl_storage *self,
     return status;
 }
 
-/* --- stats -------------------------------------------------------------------------------- */
+/* --- stats ---------------------------------------------------------------- */
 
 static enum pawl_status count_states(struct sqlite_db *db, int64_t queue,
                                      uint64_t jobs[PAWL_STATE_COUNT],
                                      struct pawl_error *err)
 {
-    sqlite3_stmt *stmt = sql(db, SQL_QUEUE_COUNTS);
-    enum pawl_status status;
-    bool found;
+    for (int state = PAWL_STATE_FIRST; state <= PAWL_STATE_LAST; state++) {
+        sqlite3_stmt *stmt = sql(db, SQL_STATE_COUNT);
+        enum pawl_status status;
+        bool found;
 
-    sqlite3_bind_int64(stmt, 1, queue);
-    while ((status = sql_next(db, stmt, &found, err)) == PAWL_OK && found) {
-        int64_t state = sqlite3_column_int64(stmt, 0);
-        if (state >= PAWL_STATE_FIRST && state <= PAWL_STATE_LAST)
-            jobs[state] = (uint64_t)sqlite3_column_int64(stmt, 1);
+        order_bind(stmt, queue, (enum pawl_state)state, 0, ORDER_RANK_MAX);
+        status = sql_next(db, stmt, &found, err);
+        if (status != PAWL_OK)
+            return status;
+        jobs[state] = (uint64_t)sqlite3_column_int64(stmt, 0);
+        sqlite3_reset(stmt);
     }
-    return status;
+    return PAWL_OK;
 }
 
 /* The age of the oldest of the jobs at the head of each lane. */
@@ -179,22 +186,21 @@ static enum pawl_status oldest_pending(struct sqlite_db *db, int64_t queue,
                                        struct pawl_error *err)
 {
     *oldest = -1;
-    for (int64_t lane = 1; lane <= PRIORITY_LAST; lane++) {
-        sqlite3_stmt *stmt = sql(db, SQL_LANE_FIRST);
+    for (int lane = 1; lane <= PRIORITY_LAST; lane++) {
+        sqlite3_stmt *stmt = sql(db, SQL_TIMES_FIRST);
         enum pawl_status status;
         pawl_time since, run_at;
         bool found;
 
-        sqlite3_bind_int64(stmt, 1, queue);
-        sqlite3_bind_int64(stmt, 2, lane << LANE_BITS);
-        sqlite3_bind_int64(stmt, 3, ((lane + 1) << LANE_BITS) - 1);
+        order_bind(stmt, queue, PAWL_PENDING, LANE_FIRST(lane),
+                   LANE_LAST(lane));
         status = sql_next(db, stmt, &found, err);
         if (status != PAWL_OK)
             return status;
         if (!found)
             continue;
-        since = sqlite3_column_int64(stmt, 1);
-        run_at = sqlite3_column_int64(stmt, 2); /* NULL, and so 0: as `since` */
+        since = sqlite3_column_int64(stmt, 0);
+        run_at = sqlite3_column_int64(stmt, 1); /* NULL, and so 0: as `since` */
         if (run_at > since)
             since = run_at;
         if (now - since > *oldest)
@@ -205,8 +211,8 @@ static enum pawl_status oldest_pending(struct sqlite_db *db, int64_t queue,
 }
 
 static enum pawl_status queue_stats(struct sqlite_db *db,
-                                    const struct sqlite_queue *queue, pawl_time now,
-                                    struct pawl_queue_stats *out,
+                                    const struct sqlite_queue *queue,
+                                    pawl_time now, struct pawl_queue_stats *out,
                                     struct pawl_error *err)
 {
     enum pawl_status status;
@@ -223,7 +229,8 @@ static enum pawl_status queue_stats(struct sqlite_db *db,
 
 /* Room for the queues and their names, in one block, as pawl_stats_free() wants
  * it. */
-static struct pawl_stats *stats_new(const struct sqlite_queue *queues, size_t count)
+static struct pawl_stats *stats_new(const struct sqlite_queue *queues,
+                                    size_t count)
 {
     size_t size = sizeof(struct pawl_stats);
     struct pawl_stats *stats;
@@ -259,7 +266,8 @@ static enum pawl_status find_queues(struct sqlite_db *db, const char *name,
     *count = 1;
     status = queue_find(db, name, 0, *queues, err);
     if (status == PAWL_OK && (*queues)->n == 0)
-        return pawl_error_set(err, PAWL_NOT_FOUND, "there is no queue '%s'", name);
+        return pawl_error_set(err, PAWL_NOT_FOUND, "there is no queue '%s'",
+                              name);
     return status;
 }
 
@@ -276,7 +284,8 @@ static enum pawl_status stats(struct sqlite_storage *s, const char *name,
     if (status == PAWL_OK) {
         all = stats_new(queues, count);
         if (!all)
-            status = pawl_error_set(err, PAWL_ENOMEM, "out of memory for stats");
+            status = pawl_error_set(err, PAWL_ENOMEM,
+                                    "out of memory for stats");
     }
     for (size_t i = 0; i < count && status == PAWL_OK; i++)
         status = queue_stats(&s->reader, &queues[i], now, &all->queues[i], err);

@@ -10,7 +10,8 @@ static enum pawl_status renew_one(struct sqlite_call *call, int64_t owner,
     sqlite3_stmt *stmt;
 
     *result = PAWL_STALE;
-    status = row_find(call->db, lease->id, (int64_t)lease->origin, &row, call->err);
+    status = row_find(call->db, lease->id, (int64_t)lease->origin, &row,
+                      call->err);
     if (status == PAWL_NOT_FOUND)
         return PAWL_OK;
     if (status != PAWL_OK || row.queue != call->queue.n ||
@@ -19,7 +20,7 @@ static enum pawl_status renew_one(struct sqlite_call *call, int64_t owner,
         return status;
     stmt = sql(call->db, SQL_RENEW);
     sqlite3_bind_int64(stmt, 1, row.place);
-    sqlite3_bind_int64(stmt, 2, until);
+    sqlite3_bind_int64(stmt, 2, order_time(until));
     *result = row.cancel_requested ? PAWL_CANCEL_ASKED : PAWL_OK;
     return sql_run(call->db, stmt, call->err);
 }
@@ -44,7 +45,8 @@ enum pawl_status sqlite_renew(struct pawl_storage *self,
         if (owner == 0)
             results[i] = PAWL_STALE;
         else
-            status = renew_one(&call, owner, &in->leases[i], until, &results[i]);
+            status = renew_one(&call, owner, &in->leases[i], until,
+                               &results[i]);
     }
     return call_end(&call, status);
 }

@@ -12,13 +12,12 @@
 
 #define DEFAULT_PRIORITY 5 /* what a NULL means; part of the format */
 
-/* Columns of {head} in statements.sql, then those of {whole}. */
+/* Columns of {job} in statements.sql. */
 enum column {
     C_PLACE, C_ID, C_QUEUE, C_STATE, C_RANK, C_ENQUEUED_AT, C_SESSION, C_PUT_SEQ,
     C_PRIORITY, C_RUN_AT, C_ATTEMPT, C_EPOCH, C_CRASHES, C_OWNER,
     C_CANCEL_REQUESTED, C_STARTED_AT, C_FINISHED_AT, C_ERRORS, C_TYPE, C_KEY,
-    C_OPTIONS, C_LARGE_PAYLOAD, C_LARGE_RESULT,
-    C_RESULT, C_PAYLOAD
+    C_OPTIONS, C_RESULT, C_PAYLOAD
 };
 
 /* A UUIDv7 is 48 bits of ms, 4 of version, 12 that count within the ms, and
@@ -39,7 +38,7 @@ int64_t row_place(struct pawl_id id)
     return (int64_t)place;
 }
 
-/* --- binding ------------------------------------------------------------------ */
+/* --- binding -------------------------------------------------------------- */
 
 void row_bind_bytes(sqlite3_stmt *stmt, int at, const void *bytes, size_t size)
 {
@@ -68,13 +67,20 @@ void row_bind_number(sqlite3_stmt *stmt, int at, int64_t value,
         sqlite3_bind_int64(stmt, at, value);
 }
 
-/* --- the head ------------------------------------------------------------------- */
+/* --- the head ------------------------------------------------------------- */
 
+/* A number that is never 0; NULL, which reads as 0, stands for `is_default`. */
 static int64_t number_or(sqlite3_stmt *stmt, enum column c, int64_t is_default)
 {
-    return sqlite3_column_type(stmt, (int)c) == SQLITE_NULL
-               ? is_default
-               : sqlite3_column_int64(stmt, (int)c);
+    int64_t number = sqlite3_column_int64(stmt, (int)c);
+
+    return number != 0 ? number : is_default;
+}
+
+/* Not the bytes, but how many there are in the other table? */
+static bool is_size(sqlite3_stmt *stmt, enum column c)
+{
+    return sqlite3_column_type(stmt, (int)c) == SQLITE_INTEGER;
 }
 
 static void read_text(sqlite3_stmt *stmt, enum column c, char *out, size_t max)
@@ -122,9 +128,10 @@ void row_head(sqlite3_stmt *stmt, struct sqlite_row *row)
     read_text(stmt, C_TYPE, row->type, PAWL_NAME_MAX);
     read_text(stmt, C_KEY, row->key, PAWL_KEY_MAX);
     options_unpack(sqlite3_column_blob(stmt, C_OPTIONS),
-                   (size_t)sqlite3_column_bytes(stmt, C_OPTIONS), &row->options);
-    row->large_payload = sqlite3_column_int(stmt, C_LARGE_PAYLOAD) != 0;
-    row->large_result = sqlite3_column_int(stmt, C_LARGE_RESULT) != 0;
+                   (size_t)sqlite3_column_bytes(stmt, C_OPTIONS),
+                   &row->options);
+    row->large_payload = is_size(stmt, C_PAYLOAD);
+    row->large_result = is_size(stmt, C_RESULT);
 }
 
 /* Step a statement that finds one head or none, and read it. */
@@ -150,7 +157,7 @@ enum pawl_status row_find(struct sqlite_db *db, struct pawl_id id, int64_t hint,
     sqlite3_stmt *stmt;
 
     if (hint > 0) {
-        stmt = sql(db, SQL_JOB_HEAD);
+        stmt = sql(db, SQL_JOB_GET);
         sqlite3_bind_int64(stmt, 1, hint);
         status = one_head(db, stmt, row, err);
         if (status == PAWL_OK && memcmp(row->id.b, id.b, sizeof id.b) != 0)
@@ -167,15 +174,15 @@ enum pawl_status row_find(struct sqlite_db *db, struct pawl_id id, int64_t hint,
 enum pawl_status row_load(struct sqlite_db *db, int64_t place,
                           struct sqlite_row *row, struct pawl_error *err)
 {
-    sqlite3_stmt *stmt = sql(db, SQL_JOB_HEAD);
+    sqlite3_stmt *stmt = sql(db, SQL_JOB_GET);
     enum pawl_status status;
 
     sqlite3_bind_int64(stmt, 1, place);
     status = one_head(db, stmt, row, err);
     if (status == PAWL_NOT_FOUND)
         return pawl_error_set(err, PAWL_ECORRUPT,
-                              "index 'job_order' names place %lld, where no job "
-                              "is; run pawl doctor",
+                              "the file is damaged: index 'job_order' names "
+                              "place %lld, where no job is",
                               (long long)place);
     return status;
 }
@@ -198,13 +205,13 @@ enum pawl_status row_save(struct sqlite_db *db, const struct sqlite_row *row,
     return sql_run(db, stmt, err);
 }
 
-/* --- a whole job ------------------------------------------------------------------ */
+/* --- a whole job ---------------------------------------------------------- */
 
 /* What a job points into until it is copied. */
 struct parts {
     struct pawl_job_error errors[PAWL_ERRORS_KEPT];
     size_t error_count;
-    struct buf text;          /* of the errors */
+    struct buf text;            /* of the errors */
     sqlite3_stmt *elsewhere[2]; /* stay on their row as long as it is read */
 };
 
@@ -229,7 +236,8 @@ static enum pawl_status read_errors(struct sqlite_db *db, int64_t place,
     }
     sqlite3_reset(stmt);
     if (status == PAWL_OK && parts->text.failed)
-        return pawl_error_set(err, PAWL_ENOMEM, "out of memory for a job's errors");
+        return pawl_error_set(err, PAWL_ENOMEM,
+                              "out of memory for a job's errors");
     for (size_t i = 0; i < n; i++)
         parts->errors[i].message = parts->text.data + starts[i];
     parts->error_count = n;
@@ -259,13 +267,16 @@ static enum pawl_status read_bytes(struct sqlite_db *db, sqlite3_stmt *stmt,
     *size = found ? (size_t)sqlite3_column_bytes(stmt, at) : 0;
     *bytes = *size > 0 ? sqlite3_column_blob(stmt, at) : "";
     if (!*bytes)
-        return pawl_error_set(err, PAWL_ENOMEM, "out of memory for %zu bytes of a "
-                              "job", *size);
+        return pawl_error_set(err, PAWL_ENOMEM,
+                              "out of memory for %zu bytes of a "
+                              "job",
+                              *size);
     return PAWL_OK;
 }
 
 static enum pawl_status read_owner(struct sqlite_db *db, int64_t n,
-                                   struct pawl_owner *out, struct pawl_error *err)
+                                   struct pawl_owner *out,
+                                   struct pawl_error *err)
 {
     sqlite3_stmt *stmt = sql(db, SQL_OWNER_GET);
     enum pawl_status status;
@@ -287,16 +298,28 @@ static void job_from_head(const struct sqlite_row *row, const char *queue,
     const struct sqlite_options *options = &row->options;
 
     *job = (struct pawl_job){
-        .id = row->id, .queue = queue, .type = row->type, .key = row->key,
-        .group = options->group, .state = row->state,
-        .key_mode = options->key_mode, .priority = row->priority,
-        .attempt = row->attempt, .max_attempts = options->max_attempts,
-        .crashes = row->crashes, .epoch = row->epoch,
-        .cancel_requested = row->cancel_requested, .backoff = options->backoff,
-        .timeout = options->timeout, .key_ttl = options->key_ttl,
-        .enqueued_at = row->enqueued_at, .run_at = row->run_at,
-        .started_at = row->started_at, .finished_at = row->finished_at,
-        .expires_at = options->expires_at, .origin = (uint64_t)row->place,
+        .id = row->id,
+        .queue = queue,
+        .type = row->type,
+        .key = row->key,
+        .group = options->group,
+        .state = row->state,
+        .key_mode = options->key_mode,
+        .priority = row->priority,
+        .attempt = row->attempt,
+        .max_attempts = options->max_attempts,
+        .crashes = row->crashes,
+        .epoch = row->epoch,
+        .cancel_requested = row->cancel_requested,
+        .backoff = options->backoff,
+        .timeout = options->timeout,
+        .key_ttl = options->key_ttl,
+        .enqueued_at = row->enqueued_at,
+        .run_at = row->run_at,
+        .started_at = row->started_at,
+        .finished_at = row->finished_at,
+        .expires_at = options->expires_at,
+        .origin = (uint64_t)row->place,
     };
 }
 
@@ -319,8 +342,8 @@ enum pawl_status row_job(struct sqlite_db *db, sqlite3_stmt *stmt,
     if (status == PAWL_OK && row->state == PAWL_PROCESSING)
         status = read_owner(db, row->owner, &job.owner, err);
     if (status == PAWL_OK)
-        status = read_bytes(db, stmt, C_PAYLOAD, row->large_payload, row, &parts,
-                            &job.payload, &job.payload_size, err);
+        status = read_bytes(db, stmt, C_PAYLOAD, row->large_payload, row,
+                            &parts, &job.payload, &job.payload_size, err);
     if (status == PAWL_OK)
         status = read_bytes(db, stmt, C_RESULT, row->large_result, row, &parts,
                             &job.result, &job.result_size, err);

@@ -30,7 +30,7 @@ struct sqlite_row {
 /* The first of the ROW_SLOTS places where a job with this id can be. */
 int64_t row_place(struct pawl_id id);
 
-/* Read the {head} columns of the statement's current row. */
+/* Read the head of the current row of a {job} statement. */
 void row_head(sqlite3_stmt *stmt, struct sqlite_row *row);
 /* Find a job by id; `hint` is a place to look at first, or 0. NOT_FOUND (without
  * a message) or a failure. */
@@ -43,7 +43,7 @@ enum pawl_status row_load(struct sqlite_db *db, int64_t place,
 enum pawl_status row_save(struct sqlite_db *db, const struct sqlite_row *row,
                           struct pawl_error *err);
 
-/* The current row of a {whole} statement as a job, with the errors and the bytes
+/* The current row of a {job} statement as a job, with the errors and the bytes
  * that are elsewhere. `row` is its head; *out is the caller's. */
 enum pawl_status row_job(struct sqlite_db *db, sqlite3_stmt *stmt,
                          const struct sqlite_row *row, const char *queue,

@@ -8,15 +8,16 @@
 #define IDLE_MAX (7 * 24 * HOUR)
 #define REPLY_SIZE 17 /* bytes: minus the status, then an id */
 
-/* --- sessions -------------------------------------------------------------------- */
+/* --- sessions ------------------------------------------------------------- */
 
 static size_t cache_place(const struct pawl_session *uuid)
 {
     return (uuid->b[0] ^ uuid->b[15]) % CACHE_SESSIONS;
 }
 
-static enum pawl_status add(struct sqlite_db *db, const struct pawl_session *uuid,
-                            pawl_time now, int64_t *n, struct pawl_error *err)
+static enum pawl_status add(struct sqlite_db *db,
+                            const struct pawl_session *uuid, pawl_time now,
+                            int64_t *n, struct pawl_error *err)
 {
     sqlite3_stmt *stmt = sql(db, SQL_SESSION_ADD);
     enum pawl_status status;
@@ -48,7 +49,8 @@ static bool is_stale(pawl_time touched_at, pawl_time now)
 
 /* The row is read again, and touched, at least every hour of use, long before
  * it could be swept: so a number in the cache is a number in the table. */
-enum pawl_status session_number(struct sqlite_db *db, struct sqlite_cache *cache,
+enum pawl_status session_number(struct sqlite_db *db,
+                                struct sqlite_cache *cache,
                                 const struct pawl_session *uuid, pawl_time now,
                                 int64_t *n, struct pawl_error *err)
 {
@@ -112,9 +114,9 @@ enum pawl_status session_sweep(struct sqlite_db *db, struct sqlite_cache *cache,
     sqlite3_stmt *stmt;
     bool found;
 
-    if (cache->sessions_swept_at != 0 && !is_stale(cache->sessions_swept_at, now))
+    if (cache->sessions_swept_at != 0 &&
+        !is_stale(cache->sessions_swept_at, now))
         return PAWL_OK;
-    cache->sessions_swept_at = now;
     stmt = sql(db, SQL_SESSION_IDLE);
     sqlite3_bind_int64(stmt, 1, now - IDLE_MAX);
     while ((status = sql_next(db, stmt, &found, err)) == PAWL_OK && found &&
@@ -123,10 +125,12 @@ enum pawl_status session_sweep(struct sqlite_db *db, struct sqlite_cache *cache,
     sqlite3_reset(stmt);
     for (int i = 0; i < count && status == PAWL_OK; i++)
         status = forget(db, cache, idle[i], err);
+    if (count < 100) /* else there may be more: go on next time */
+        cache->sessions_swept_at = now;
     return status;
 }
 
-/* --- replies ----------------------------------------------------------------------- */
+/* --- replies -------------------------------------------------------------- */
 
 static void unpack(const uint8_t *bytes, size_t size, const struct pawl_put *in,
                    struct pawl_put_result *results)
@@ -141,8 +145,8 @@ static void unpack(const uint8_t *bytes, size_t size, const struct pawl_put *in,
     }
 }
 
-enum pawl_status reply_find(struct sqlite_db *db, int64_t session, int64_t queue,
-                            const struct pawl_put *in,
+enum pawl_status reply_find(struct sqlite_db *db, int64_t session,
+                            int64_t queue, const struct pawl_put *in,
                             struct pawl_put_result *results,
                             enum reply_found *found, struct pawl_error *err)
 {
@@ -184,8 +188,8 @@ static enum pawl_status add_reply(struct sqlite_db *db, int64_t session,
     return sql_run(db, stmt, err);
 }
 
-static enum pawl_status trim(struct sqlite_db *db, int64_t session, int64_t queue,
-                             struct pawl_error *err)
+static enum pawl_status trim(struct sqlite_db *db, int64_t session,
+                             int64_t queue, struct pawl_error *err)
 {
     sqlite3_stmt *stmt = sql(db, SQL_REPLY_TRIM);
 
@@ -194,8 +198,8 @@ static enum pawl_status trim(struct sqlite_db *db, int64_t session, int64_t queu
     return sql_run(db, stmt, err);
 }
 
-enum pawl_status reply_keep(struct sqlite_db *db, int64_t session, int64_t queue,
-                            const struct pawl_put *in,
+enum pawl_status reply_keep(struct sqlite_db *db, int64_t session,
+                            int64_t queue, const struct pawl_put *in,
                             const struct pawl_put_result *results,
                             struct pawl_error *err)
 {
@@ -215,7 +219,7 @@ enum pawl_status reply_keep(struct sqlite_db *db, int64_t session, int64_t queue
     return status == PAWL_OK ? trim(db, session, queue, err) : status;
 }
 
-/* --- notes ----------------------------------------------------------------------------- */
+/* --- notes ---------------------------------------------------------------- */
 
 static struct reply_note *note_of(struct reply_notes *notes, int64_t session)
 {
@@ -244,14 +248,15 @@ static struct reply_note *note_of(struct reply_notes *notes, int64_t session)
     return &notes->notes[notes->last];
 }
 
-enum pawl_status reply_note(struct reply_notes *notes, int64_t session, int64_t seq,
-                            struct pawl_error *err)
+enum pawl_status reply_note(struct reply_notes *notes, int64_t session,
+                            int64_t seq, struct pawl_error *err)
 {
     struct reply_note *note = note_of(notes, session);
     int at;
 
     if (!note)
-        return pawl_error_set(err, PAWL_ENOMEM, "out of memory for a reply to keep");
+        return pawl_error_set(err, PAWL_ENOMEM,
+                              "out of memory for a reply to keep");
     for (at = note->count; at > 0 && note->seqs[at - 1] >= seq; at--) {
         if (note->seqs[at - 1] == seq)
             return PAWL_OK;
@@ -262,25 +267,49 @@ enum pawl_status reply_note(struct reply_notes *notes, int64_t session, int64_t 
         note->seqs[at] = seq;
         note->count++;
     } else if (at > 0) { /* the oldest goes */
-        memmove(note->seqs, note->seqs + 1, (size_t)(at - 1) * sizeof *note->seqs);
+        memmove(note->seqs, note->seqs + 1,
+                (size_t)(at - 1) * sizeof *note->seqs);
         note->seqs[at - 1] = seq;
     }
     return PAWL_OK;
 }
 
-enum pawl_status reply_notes_flush(struct sqlite_db *db,
-                                   const struct reply_notes *notes, int64_t queue,
+/* A session that was forgotten must not get replies: nobody would ever delete
+ * them. */
+static enum pawl_status is_there(struct sqlite_db *db, int64_t session,
+                                 bool *there, struct pawl_error *err)
+{
+    sqlite3_stmt *stmt = sql(db, SQL_SESSION_IS_THERE);
+    enum pawl_status status;
+
+    sqlite3_bind_int64(stmt, 1, session);
+    status = sql_next(db, stmt, there, err);
+    sqlite3_reset(stmt);
+    return status;
+}
+
+static enum pawl_status flush_note(struct sqlite_db *db,
+                                   const struct reply_note *note, int64_t queue,
                                    struct pawl_error *err)
+{
+    bool there = false;
+    enum pawl_status status = is_there(db, note->session, &there, err);
+
+    if (status != PAWL_OK || !there)
+        return status;
+    for (int i = 0; i < note->count && status == PAWL_OK; i++)
+        status = add_reply(db, note->session, queue, note->seqs[i], NULL, 0, err);
+    return status == PAWL_OK ? trim(db, note->session, queue, err) : status;
+}
+
+enum pawl_status reply_notes_flush(struct sqlite_db *db,
+                                   const struct reply_notes *notes,
+                                   int64_t queue, struct pawl_error *err)
 {
     enum pawl_status status = PAWL_OK;
 
-    for (size_t i = 0; i < notes->count && status == PAWL_OK; i++) {
-        const struct reply_note *note = &notes->notes[i];
-        for (int j = 0; j < note->count && status == PAWL_OK; j++)
-            status = add_reply(db, note->session, queue, note->seqs[j], NULL, 0, err);
-        if (status == PAWL_OK)
-            status = trim(db, note->session, queue, err);
-    }
+    for (size_t i = 0; i < notes->count && status == PAWL_OK; i++)
+        status = flush_note(db, &notes->notes[i], queue, err);
     return status;
 }
 

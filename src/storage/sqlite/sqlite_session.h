@@ -17,7 +17,8 @@
 #define SESSION_KEPT 16
 
 /* The number of a session, which is made if need be. */
-enum pawl_status session_number(struct sqlite_db *db, struct sqlite_cache *cache,
+enum pawl_status session_number(struct sqlite_db *db,
+                                struct sqlite_cache *cache,
                                 const struct pawl_session *uuid, pawl_time now,
                                 int64_t *n, struct pawl_error *err);
 /* Forget sessions unused for a week; looks at most once an hour. */
@@ -30,13 +31,13 @@ enum reply_found {
     REPLY_GIVEN,  /* the results are filled in */
     REPLY_TOO_OLD /* 16 later ones are kept: this one may have been, too */
 };
-enum pawl_status reply_find(struct sqlite_db *db, int64_t session, int64_t queue,
-                            const struct pawl_put *in,
+enum pawl_status reply_find(struct sqlite_db *db, int64_t session,
+                            int64_t queue, const struct pawl_put *in,
                             struct pawl_put_result *results,
                             enum reply_found *found, struct pawl_error *err);
 /* Write down the results of a put that was not all OK. */
-enum pawl_status reply_keep(struct sqlite_db *db, int64_t session, int64_t queue,
-                            const struct pawl_put *in,
+enum pawl_status reply_keep(struct sqlite_db *db, int64_t session,
+                            int64_t queue, const struct pawl_put *in,
                             const struct pawl_put_result *results,
                             struct pawl_error *err);
 
@@ -48,15 +49,15 @@ struct reply_notes {
         int64_t session;
         int64_t seqs[SESSION_KEPT]; /* rising */
         int count;
-    } *notes;
+    } * notes;
     size_t count, room, last;
 };
-enum pawl_status reply_note(struct reply_notes *notes, int64_t session, int64_t seq,
-                            struct pawl_error *err);
+enum pawl_status reply_note(struct reply_notes *notes, int64_t session,
+                            int64_t seq, struct pawl_error *err);
 /* Write them down. */
 enum pawl_status reply_notes_flush(struct sqlite_db *db,
-                                   const struct reply_notes *notes, int64_t queue,
-                                   struct pawl_error *err);
+                                   const struct reply_notes *notes,
+                                   int64_t queue, struct pawl_error *err);
 void reply_notes_clear(struct reply_notes *notes);
 
 #endif

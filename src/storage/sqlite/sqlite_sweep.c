@@ -28,7 +28,7 @@ struct step {
     struct pawl_sweep_reply *out;
 };
 
-/* --- gathering --------------------------------------------------------------------------- */
+/* --- gathering ------------------------------------------------------------ */
 
 static enum pawl_status items_add(struct step *step, struct items *items,
                                   struct item item)
@@ -56,7 +56,8 @@ static enum pawl_status items_read(struct step *step, struct items *items,
     bool found;
 
     while ((status = sql_next(step->call.db, stmt, &found, step->call.err)) ==
-               PAWL_OK && found) {
+               PAWL_OK &&
+           found) {
         memset(&item, 0, sizeof item);
         item.rank = sqlite3_column_int64(stmt, 0);
         item.place = sqlite3_column_int64(stmt, 1);
@@ -96,23 +97,20 @@ static enum pawl_status gather(struct step *step, enum pawl_state state,
     enum pawl_status status;
     struct item last;
 
-    sqlite3_bind_int64(stmt, 1, step->call.queue.n);
-    sqlite3_bind_int64(stmt, 2, state);
-    sqlite3_bind_int64(stmt, 3, until);
-    sqlite3_bind_int64(stmt, 4, (int64_t)limit);
+    order_bind(stmt, step->call.queue.n, state, 0, order_time(until));
+    sqlite3_bind_int64(stmt, 3, (int64_t)limit);
     status = items_read(step, items, stmt);
     if (status != PAWL_OK || items->count - before < limit)
         return status;
     last = items->at[items->count - 1];
     stmt = sql(step->call.db, SQL_DUE_TIES);
-    sqlite3_bind_int64(stmt, 1, step->call.queue.n);
-    sqlite3_bind_int64(stmt, 2, state);
-    sqlite3_bind_int64(stmt, 3, last.rank);
-    sqlite3_bind_int64(stmt, 4, last.place);
+    sqlite3_bind_int64(stmt, 1,
+                       order_number(step->call.queue.n, state, last.rank));
+    sqlite3_bind_int64(stmt, 2, last.place);
     return items_read(step, items, stmt);
 }
 
-/* --- what is due ---------------------------------------------------------------------------- */
+/* --- what is due ---------------------------------------------------------- */
 
 static enum pawl_status promote_one(struct step *step, int64_t place)
 {
@@ -150,7 +148,7 @@ static enum pawl_status promote(struct step *step)
     return status;
 }
 
-/* --- what was lost --------------------------------------------------------------------------- */
+/* --- what was lost -------------------------------------------------------- */
 
 static enum pawl_status recover_one(struct step *step, int64_t place)
 {
@@ -197,9 +195,10 @@ static enum pawl_status gather_orphans(struct step *step, const int64_t *dead,
     struct item item = { .rank = INT64_MIN };
     bool found;
 
-    sqlite3_bind_int64(stmt, 1, step->call.queue.n);
+    order_bind(stmt, step->call.queue.n, PAWL_PROCESSING, 0, ORDER_RANK_MAX);
     while ((status = sql_next(step->call.db, stmt, &found, step->call.err)) ==
-               PAWL_OK && found) {
+               PAWL_OK &&
+           found) {
         if (!is_among(dead, dead_count, sqlite3_column_int64(stmt, 2)))
             continue;
         item.place = sqlite3_column_int64(stmt, 0);
@@ -213,8 +212,8 @@ static enum pawl_status gather_orphans(struct step *step, const int64_t *dead,
     return status;
 }
 
-static enum pawl_status recover_items(struct step *step, const struct items *items,
-                                      size_t *done)
+static enum pawl_status recover_items(struct step *step,
+                                      const struct items *items, size_t *done)
 {
     enum pawl_status status = PAWL_OK;
 
@@ -244,7 +243,8 @@ static enum pawl_status recover_orphans(struct step *step, size_t *done)
     if (status == PAWL_OK)
         status = recover_items(step, &items, done);
     /* Those of whom something is left are looked at again next time. */
-    for (size_t i = 0; i < count && status == PAWL_OK && items.count <= *done; i++)
+    for (size_t i = 0; i < count && status == PAWL_OK && items.count <= *done;
+         i++)
         status = owner_gone(&step->call, dead[i]);
     free(items.at);
     free(dead);
@@ -269,7 +269,7 @@ static enum pawl_status recover(struct step *step)
     return status;
 }
 
-/* --- what is over ------------------------------------------------------------ */
+/* --- what is over --------------------------------------------------------- */
 
 static enum pawl_status clean(struct step *step)
 {
@@ -281,7 +281,8 @@ static enum pawl_status clean(struct step *step)
         size_t removed;
         bool more;
         status = call_trim(&step->call, states[i], true,
-                           step->in->limit - step->out->removed, &removed, &more);
+                           step->in->limit - step->out->removed, &removed,
+                           &more);
         step->out->removed += removed;
         step->out->more |= more;
     }
@@ -304,7 +305,8 @@ static enum pawl_status sweep(struct step *step)
     if (status == PAWL_OK)
         status = owner_sweep(call);
     if (status == PAWL_OK)
-        status = session_sweep(call->db, &call->storage->cache, call->now, call->err);
+        status = session_sweep(call->db, &call->storage->cache, call->now,
+                               call->err);
     if (status == PAWL_OK)
         status = queue_next_at(call->db, call->queue.n, &step->out->next_at,
                                call->err);

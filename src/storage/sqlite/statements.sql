@@ -5,14 +5,15 @@
 -- States are written as numbers: 2 scheduled, 3 pending, 4 processing, 5 failed,
 -- 6 completed, 7 dead, 8 cancelled.
 
--- {head}: all of a job but its bytes, as row_head() in sqlite_row.c reads it
+-- {job}: all of a job, as row_head() and row_job() in sqlite_row.c read it. The
+-- bytes cost nothing where nobody looks at them.
 place, id, queue, state, rank, enqueued_at, session, put_seq, priority,
 run_at, attempt, epoch, crashes, owner, cancel_requested, started_at,
-finished_at, errors, type, key, options,
-typeof(payload) = 'integer', typeof(result) = 'integer'
+finished_at, errors, type, key, options, result, payload
 
--- {whole}: the head and the bytes
-{head}, result, payload
+-- {order}: what the index job_order is made of, written as it is there: one number
+-- of which ranges are asked for; order_number() in sqlite_queue.h
+((queue << 48) | (state << 44) | rank)
 
 -- --- queues -----------------------------------------------------------------
 
@@ -46,10 +47,10 @@ UPDATE queue SET completed_age = ?2, completed_count = ?3, dead_age = ?4,
     dead_count = ?5, cancelled_age = ?6, cancelled_count = ?7
 WHERE n = ?1;
 
--- QUEUE_COUNTS: queue ?1; how many jobs in each state
-SELECT state, count(*) FROM job WHERE queue = ?1 GROUP BY state;
+-- STATE_COUNT: how many jobs are in the order from ?1 to ?2
+SELECT count(*) FROM job WHERE {order} BETWEEN ?1 AND ?2;
 
--- --- sessions and their replies ----------------------------------------------
+-- --- sessions and their replies ---------------------------------------------
 
 -- SESSION_FIND: uuid ?1
 SELECT n, last_at FROM session WHERE uuid = ?1;
@@ -60,8 +61,11 @@ INSERT INTO session (uuid, last_at) VALUES (?1, ?2);
 -- SESSION_TOUCH: session ?1, now ?2
 UPDATE session SET last_at = ?2 WHERE n = ?1;
 
--- SESSION_IDLE: last used before ?1; looks at every session
-SELECT n FROM session WHERE last_at < ?1 LIMIT 100;
+-- SESSION_IS_THERE: session ?1
+SELECT 1 FROM session WHERE n = ?1;
+
+-- SESSION_IDLE: last used before ?1
+SELECT n FROM session WHERE last_at < ?1 ORDER BY last_at LIMIT 100;
 
 -- SESSION_REMOVE: session ?1
 DELETE FROM session WHERE n = ?1;
@@ -84,7 +88,7 @@ WHERE session = ?1 AND queue = ?2 AND seq <
 -- REPLY_REMOVE: all of session ?1
 DELETE FROM reply WHERE session = ?1;
 
--- --- owners -------------------------------------------------------------------
+-- --- owners -----------------------------------------------------------------
 
 -- OWNER_FIND: queue ?1, owner ?2
 SELECT n, boot, byte, gone_at FROM owner WHERE queue = ?1 AND owner = ?2;
@@ -107,19 +111,20 @@ SELECT n, boot, byte FROM owner WHERE queue = ?1 AND gone_at IS NULL;
 -- OWNER_FORGET: queue ?1; gone before ?2
 DELETE FROM owner WHERE queue = ?1 AND gone_at < ?2;
 
--- --- one job ------------------------------------------------------------------
+-- --- one job ----------------------------------------------------------------
 
 -- JOB_SLOTS: the 64 places from ?1 that an id may have, as far as taken
-SELECT place, id, session, put_seq FROM job WHERE place BETWEEN ?1 AND ?1 + 63;
+SELECT place, id, session, put_seq, queue FROM job
+WHERE place BETWEEN ?1 AND ?1 + 63;
+
+-- JOB_LAST: the last place that is taken, or NULL
+SELECT max(place) FROM job;
 
 -- JOB_FIND: a place of ?1 and the 63 after it, id ?2
-SELECT {head} FROM job WHERE place BETWEEN ?1 AND ?1 + 63 AND id = ?2;
+SELECT {job} FROM job WHERE place BETWEEN ?1 AND ?1 + 63 AND id = ?2;
 
--- JOB_FIND_WHOLE: likewise
-SELECT {whole} FROM job WHERE place BETWEEN ?1 AND ?1 + 63 AND id = ?2;
-
--- JOB_HEAD: place ?1
-SELECT {head} FROM job WHERE place = ?1;
+-- JOB_GET: place ?1
+SELECT {job} FROM job WHERE place = ?1;
 
 -- JOB_ADD: a new job
 INSERT INTO job (place, id, queue, state, rank, enqueued_at, session, put_seq,
@@ -168,7 +173,7 @@ INSERT INTO large_result (place, bytes) VALUES (?1, ?2);
 -- RESULT_REMOVE: place ?1
 DELETE FROM large_result WHERE place = ?1;
 
--- --- keys -----------------------------------------------------------------------
+-- --- keys -------------------------------------------------------------------
 
 -- KEY_GET: queue ?1, key ?2
 SELECT id, until FROM unique_key WHERE queue = ?1 AND key = ?2;
@@ -185,73 +190,68 @@ DELETE FROM unique_key WHERE queue = ?1 AND key IN
     (SELECT key FROM unique_key
      WHERE queue = ?1 AND until > 0 AND until <= ?2 LIMIT ?3);
 
--- --- many jobs, in the order of their state ---------------------------------------
+-- --- many jobs, in the order of their state ---------------------------------
 
--- LANE_FIRST: queue ?1; first of the pending with a rank from ?2 to ?3
-SELECT rank, enqueued_at, run_at FROM job
-WHERE queue = ?1 AND state = 3 AND rank BETWEEN ?2 AND ?3
-ORDER BY rank LIMIT 1;
+-- Each of these asks for a part of the order, from ?1 to ?2: some or all of one
+-- state of one queue.
 
--- LANE_LAST: queue ?1; the last of the pending with a rank from ?2 to ?3
-SELECT rank FROM job
-WHERE queue = ?1 AND state = 3 AND rank BETWEEN ?2 AND ?3
-ORDER BY rank DESC LIMIT 1;
+-- ORDER_FIRST: the first of it
+SELECT {order} FROM job WHERE {order} BETWEEN ?1 AND ?2
+ORDER BY {order} LIMIT 1;
 
--- DUE_NEXT: queue ?1, state ?2; when the first is due
-SELECT rank FROM job WHERE queue = ?1 AND state = ?2 ORDER BY rank LIMIT 1;
+-- ORDER_LAST: the last of it
+SELECT {order} FROM job WHERE {order} BETWEEN ?1 AND ?2
+ORDER BY {order} DESC LIMIT 1;
 
--- DUE: queue ?1, state ?2, rank up to ?3, at most ?4
-SELECT rank, place, id FROM job WHERE queue = ?1 AND state = ?2 AND rank <= ?3
-ORDER BY rank, place LIMIT ?4;
+-- TIMES_FIRST: the times of the first
+SELECT enqueued_at, run_at FROM job WHERE {order} BETWEEN ?1 AND ?2
+ORDER BY {order} LIMIT 1;
 
--- DUE_TIES: queue ?1, state ?2; more of those with rank ?3, after place ?4
-SELECT rank, place, id FROM job
-WHERE queue = ?1 AND state = ?2 AND rank = ?3 AND place > ?4
+-- DUE: at most ?3, those of equal rank by place
+SELECT rank, place, id FROM job WHERE {order} BETWEEN ?1 AND ?2
+ORDER BY {order}, place LIMIT ?3;
+
+-- DUE_TIES: more of those with the order ?1 alone, after place ?2
+SELECT rank, place, id FROM job WHERE {order} = ?1 AND place > ?2
 ORDER BY place LIMIT 1024;
 
--- CLAIMABLE: queue ?1, at most ?2
-SELECT {whole} FROM job WHERE queue = ?1 AND state = 3 ORDER BY rank LIMIT ?2;
+-- CLAIMABLE: at most ?3
+SELECT {job} FROM job WHERE {order} BETWEEN ?1 AND ?2
+ORDER BY {order} LIMIT ?3;
 
--- CLAIM: queue ?1, the pending up to rank ?2: lease until ?3, owner ?4, now ?5
+-- CLAIM: lease until ?3, owner ?4, now ?5
 UPDATE job SET state = 4, rank = ?3, attempt = coalesce(attempt, 0) + 1,
     epoch = coalesce(epoch, 0) + 1, owner = ?4, started_at = ?5,
     cancel_requested = NULL
-WHERE queue = ?1 AND state = 3 AND rank <= ?2;
+WHERE {order} BETWEEN ?1 AND ?2;
 
 -- COMPLETE: place ?1, id ?2, epoch ?3, owner ?4: ordinal ?5, now ?6, result ?7.
 -- The plain case in one step; changes nothing if there is a key to release or
 -- anything else is not as it should be.
-UPDATE job SET state = 6, rank = ?5, finished_at = ?6, result = ?7,
-    cancel_requested = NULL
+UPDATE job SET state = 6, rank = ?5, finished_at = ?6, result = ?7
 WHERE place = ?1 AND id = ?2 AND epoch = ?3 AND owner = ?4 AND state = 4
     AND key IS NULL;
 
 -- RENEW: place ?1: lease until ?2
 UPDATE job SET rank = ?2 WHERE place = ?1;
 
--- FINISHED: queue ?1, state ?2, at most ?3, oldest first; what deleting them needs
-SELECT rank, place, session, put_seq, finished_at, errors IS NOT NULL,
-    typeof(payload) = 'integer', typeof(result) = 'integer'
-FROM job WHERE queue = ?1 AND state = ?2
-ORDER BY rank LIMIT ?3;
+-- FINISHED: at most ?3; what deleting them needs
+SELECT rank, place, session, put_seq, finished_at, errors, payload, result
+FROM job WHERE {order} BETWEEN ?1 AND ?2
+ORDER BY {order} LIMIT ?3;
 
--- FINISHED_REMOVE: queue ?1, state ?2, all up to ordinal ?3
-DELETE FROM job WHERE queue = ?1 AND state = ?2 AND rank <= ?3;
+-- FINISHED_REMOVE: all of them
+DELETE FROM job WHERE {order} BETWEEN ?1 AND ?2;
 
--- LEASES: queue ?1; every claimed job
-SELECT place, id, owner FROM job WHERE queue = ?1 AND state = 4;
+-- LEASES: all of them
+SELECT place, id, owner FROM job WHERE {order} BETWEEN ?1 AND ?2;
 
--- LIST_UP: queue ?1, state ?2; those after rank ?3 and place ?4
-SELECT {whole} FROM job
-WHERE queue = ?1 AND state = ?2 AND (rank, place) > (?3, ?4)
-ORDER BY rank, place;
+-- LIST_UP: after place ?3 of those that are ?1 in the order
+SELECT {job} FROM job
+WHERE {order} BETWEEN ?1 AND ?2 AND ({order} > ?1 OR place > ?3)
+ORDER BY {order}, place;
 
--- LIST_DOWN: queue ?1, state ?2; those before rank ?3 and place ?4
-SELECT {whole} FROM job
-WHERE queue = ?1 AND state = ?2 AND (rank, place) < (?3, ?4)
-ORDER BY rank DESC, place DESC;
-
--- WALK: queue ?1, state ?2; likewise upwards, heads only
-SELECT {head} FROM job
-WHERE queue = ?1 AND state = ?2 AND (rank, place) > (?3, ?4)
-ORDER BY rank, place;
+-- LIST_DOWN: backwards, before place ?3 of those that are ?2 in the order
+SELECT {job} FROM job
+WHERE {order} BETWEEN ?1 AND ?2 AND ({order} < ?2 OR place < ?3)
+ORDER BY {order} DESC, place DESC;

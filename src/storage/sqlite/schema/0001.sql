@@ -1,7 +1,7 @@
 -- Version 1: everything. FORMAT.md tells what it is for and why it is so.
 
 CREATE TABLE queue (
-    n INTEGER PRIMARY KEY,   -- what other tables call the queue
+    n INTEGER PRIMARY KEY,   -- what other tables call the queue; 15 bits
     name TEXT NOT NULL UNIQUE,
     hash INTEGER NOT NULL,   -- the 16 bits that the ids of its jobs carry
     paused INTEGER NOT NULL DEFAULT 0,
@@ -26,7 +26,7 @@ CREATE TABLE job (
     queue INTEGER NOT NULL,
     state INTEGER NOT NULL,    -- 2 scheduled 3 pending 4 processing 5 failed
                                -- 6 completed 7 dead 8 cancelled
-    rank INTEGER NOT NULL,     -- the place in the order of its state
+    rank INTEGER NOT NULL,     -- the place in the order of its state; 44 bits
     enqueued_at INTEGER NOT NULL, -- all times in ms since 1970
     session INTEGER NOT NULL,  -- which put stored it: session.n and its number
     put_seq INTEGER NOT NULL,
@@ -48,7 +48,8 @@ CREATE TABLE job (
     payload ANY                -- likewise, large_payload
 ) STRICT;
 
-CREATE INDEX job_order ON job (queue, state, rank);
+-- One number instead of three columns: it is compared faster. FORMAT.md.
+CREATE INDEX job_order ON job ((queue << 48) | (state << 44) | rank);
 
 -- Above 1,024 bytes: a claim or completion then rewrites a short row only.
 CREATE TABLE large_payload (
@@ -95,8 +96,9 @@ CREATE TABLE owner (
 CREATE TABLE session (
     n INTEGER PRIMARY KEY AUTOINCREMENT, -- never used again
     uuid BLOB NOT NULL UNIQUE,
-    last_at INTEGER NOT NULL
+    last_at INTEGER NOT NULL   -- to the hour
 ) STRICT;
+CREATE INDEX session_last_at ON session (last_at);
 
 -- What a put was answered, as far as the jobs themselves cannot tell it: some
 -- were refused, or some are gone. NULL: all were stored.
