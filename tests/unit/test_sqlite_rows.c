@@ -42,11 +42,36 @@ static void tear_down(void)
 
 /* --- one line for each call -------------------------------------------------- */
 
+static struct pawl_session session(uint8_t n)
+{
+    return (struct pawl_session){ { n } };
+}
+
+static struct pawl_id new_id(void)
+{
+    return pawl_id_new("q", START);
+}
+
 static struct pawl_new_job plain(struct pawl_id id)
 {
     return (struct pawl_new_job){
         .queue = "q", .type = "", .priority = 5, .max_attempts = 3, .id = id
     };
+}
+
+static void put_many(size_t count)
+{
+    static struct pawl_new_job jobs[1000];
+    static struct pawl_put_result results[1000];
+    static uint64_t seq;
+    struct pawl_put in = { "q", { { 9 } }, 0, jobs, 1000 };
+
+    for (size_t done = 0; done < count; done += 1000) {
+        for (size_t i = 0; i < 1000; i++)
+            jobs[i] = plain(new_id());
+        in.seq = ++seq;
+        ck_assert_int_eq(sqlite_put(&store.base, &in, results, &error), PAWL_OK);
+    }
 }
 
 static enum pawl_status put(const char *queue, struct pawl_session session,
@@ -57,16 +82,6 @@ static enum pawl_status put(const char *queue, struct pawl_session session,
     enum pawl_status status = sqlite_put(&store.base, &in, &result, &error);
 
     return status == PAWL_OK ? result.status : status;
-}
-
-static struct pawl_session session(uint8_t n)
-{
-    return (struct pawl_session){ { n } };
-}
-
-static struct pawl_id new_id(void)
-{
-    return pawl_id_new("q", START);
 }
 
 /* Claim what is there, and complete it with this result. */
@@ -130,7 +145,9 @@ static int64_t number(const char *text)
 {
     int64_t value = -1;
 
+    ck_assert_int_eq(sqlite_read_begin(&store, &error), PAWL_OK);
     ck_assert_int_eq(db_number(&store.reader, text, &value, &error), PAWL_OK);
+    ck_assert_int_eq(sqlite_read_end(&store, PAWL_OK, &error), PAWL_OK);
     return value;
 }
 
@@ -436,6 +453,33 @@ START_TEST(options_are_damaged)
 }
 END_TEST
 
+/* After a great backlog sweep gives the file's free pages back, call by call. */
+START_TEST(file_shrinks_again)
+{
+    struct pawl_alter in = { .queue = "q",
+                             .kind = PAWL_ALTER_REMOVE,
+                             .from_states = ~0u,
+                             .limit = 200000 };
+    struct pawl_alter_reply out = { .results = NULL };
+    int64_t full, before, after;
+
+    put_many(100000);
+    full = number("PRAGMA page_count");
+    sweep();
+    ck_assert_int_eq(number("PRAGMA page_count"), full);
+    ck_assert_int_eq(sqlite_alter(&store.base, &in, &out, &error), PAWL_OK);
+    ck_assert_uint_eq(out.changed, 100000);
+    do {
+        before = number("PRAGMA page_count");
+        sweep();
+        after = number("PRAGMA page_count");
+        ck_assert_int_le(before - after, 600);
+    } while (after < before);
+    ck_assert_int_lt(after, full);
+    ck_assert_int_lt(number("PRAGMA freelist_count"), 4096);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("sqlite_rows");
@@ -453,6 +497,7 @@ int main(void)
     tcase_add_test(t, sessions_in_use_stay);
     tcase_add_test(t, far_future);
     tcase_add_test(t, too_many_queues);
+    tcase_add_test(t, file_shrinks_again);
     tcase_add_test(t, options_come_back);
     tcase_add_test(t, options_fit);
     tcase_add_test(t, options_are_damaged);

@@ -36,6 +36,20 @@ static enum pawl_status path_errno(const char *what, const char *path, int numbe
     return status;
 }
 
+/* A new folder is on the disk only when the one above it is: without this a power
+ * cut could take a whole store away with the folder it is in. A file system that
+ * cannot sync a folder does not stop us. */
+static void path_sync_above(const char *folder)
+{
+    char above[PATH_MAX + 3];
+    snprintf(above, sizeof above, "%s/..", folder);
+    int fd = open(above, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return;
+    fsync(fd);
+    close(fd);
+}
+
 /* Make `folder` and what is missing above it, each for this user only. */
 static enum pawl_status path_make_folders(char *folder, struct pawl_error *err)
 {
@@ -45,6 +59,8 @@ static enum pawl_status path_make_folders(char *folder, struct pawl_error *err)
         int rc = mkdir(folder, 0700), number = errno;
         if (rc != 0 && number != EEXIST)
             return path_errno("make folder", folder, number, err);
+        if (rc == 0)
+            path_sync_above(folder);
         if (!slash)
             return PAWL_OK;
         *slash = '/';

@@ -10,6 +10,7 @@
 
 #include "sqlite_key.h"
 #include "sqlite_owner.h"
+#include "sqlite_shrink.h"
 
 struct item {
     int64_t rank, place;
@@ -307,6 +308,8 @@ static enum pawl_status sweep(struct step *step)
     if (status == PAWL_OK)
         status = session_sweep(call->db, &call->storage->cache, call->now,
                                call->err);
+    if (status == PAWL_OK)
+        status = shrink_file(call);
     if (status == PAWL_OK)
         status = queue_next_at(call->db, call->queue.n, &step->out->next_at,
                                call->err);

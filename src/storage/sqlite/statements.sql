@@ -255,3 +255,14 @@ ORDER BY {order}, place;
 SELECT {job} FROM job
 WHERE {order} BETWEEN ?1 AND ?2 AND ({order} < ?2 OR place < ?3)
 ORDER BY {order} DESC, place DESC;
+
+-- --- the file ---------------------------------------------------------------
+
+-- PAGES: how many the file has
+PRAGMA page_count;
+
+-- PAGES_FREE: how many of them hold nothing
+PRAGMA freelist_count;
+
+-- SHRINK: give up to 512 free pages back to the file system
+PRAGMA incremental_vacuum(512);
