@@ -93,9 +93,10 @@ static inline struct pawl_verdict handle(void *context,
 {
     static char big[PAWL_RESULT_MAX + 1];
     struct pawl_verdict verdict = pawl_done();
-    int first = atomic_fetch_add(&begun, 1) == 0;
+    bool first = job->epoch == 1; /* a lost attempt may begin after the next */
 
     (void)context;
+    atomic_fetch_add(&begun, 1);
     atomic_store(&seen_attempt, job->attempt);
     if (job->payload_size == sizeof(int))
         atomic_fetch_add(&times_run[*(const int *)job->payload], 1);
