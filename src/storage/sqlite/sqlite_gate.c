@@ -2,16 +2,18 @@
  *
  * The lock decides who is in; the page in the file only decides who tries when:
  *
- *   - One turn lasts 1 ms. Within it a process that comes right back wakes
- *     nobody: changing over costs the page cache, and whoever waits looks by
- *     itself four times a turn. One that does not come right back wakes a
- *     waiter as it leaves.
+ *   - One turn lasts 1 ms, or as long as the one before had the lock in its
+ *     turn: beside a worker whose exchanges of a thousand jobs take 9 ms, a
+ *     producer of single jobs then has 9 ms for its own, and not one commit.
+ *     Within a turn a process that comes right back wakes nobody, since changing
+ *     over costs the page cache, and whoever waits does not slip in between. One
+ *     that does not come right back ends its turn and wakes a waiter.
  *   - When the turn is over and somebody wants in, the leaver wakes one waiter
  *     and does not try again until `grants` has moved, but for at most 2 ms: the
  *     waiter may have died.
  *   - `want` is a flag, announced again before each bounded sleep, and no count
- *     of waiters: one killed in its sleep then costs a single 2 ms, once. It may
- *     be stale; so nobody gives way unless he really woke somebody.
+ *     of waiters: one killed in its sleep then costs a single 2 ms, once. Who
+ *     gets in after waiting clears it, since it may have been its own.
  *
  * No rule here is needed for safety: with a page full of rubbish the gate is
  * still exclusive, and every sleep ends by itself.
@@ -35,6 +37,7 @@
 
 #define GATE_SIZE 4096
 #define GATE_TURN_NS 1000000
+#define GATE_TURN_MAX_NS 20000000
 #define GATE_HOT_NS 200000      /* coming back within this is coming right back */
 #define GATE_LOOK_MIN_NS 250000 /* how often a waiter looks while things move */
 #define GATE_LOOK_MAX_NS 5000000 /* and while they do not */
@@ -50,6 +53,9 @@ struct gate_page {
     _Atomic int32_t pid;     /* its process, for messages */
     _Atomic uint64_t start_time;
     _Atomic int64_t since; /* clock_mono_ns() when it got in; moves every time */
+    _Atomic int64_t left;  /* and when it was last out */
+    _Atomic int64_t turn_ends; /* 0: over */
+    _Atomic int64_t held;      /* ns that the lock was held in this turn */
 };
 
 /* Field 22 of /proc/PID/stat, with the state letter and the name on the way. */
@@ -146,7 +152,20 @@ static void gate_give_way(struct sqlite_gate *gate, int64_t now,
         gate_sleep(gate, word, earlier(now + GATE_LOOK_MIN_NS, limit));
         now = clock_mono_ns();
     }
-    gate->turn_started = now; /* nobody came: the next turn is ours, too */
+    /* Nobody came. The announcement is our own, and so is the next turn. */
+    atomic_store(&page->want, 0);
+}
+
+/* Is somebody else in the middle of a turn, in the gate or about to come back? */
+static bool gate_is_busy(const struct sqlite_gate *gate, int64_t now)
+{
+    const struct gate_page *page = gate->page;
+    int64_t in = atomic_load_explicit(&page->since, memory_order_relaxed);
+    int64_t out = atomic_load_explicit(&page->left, memory_order_relaxed);
+    return now < atomic_load_explicit(&page->turn_ends, memory_order_relaxed) &&
+           now - (in > out ? in : out) < GATE_HOT_NS &&
+           atomic_load_explicit(&page->holder, memory_order_relaxed) !=
+               gate->token;
 }
 
 /* Wait for the lock. 0, ETIMEDOUT or another errno. */
@@ -158,9 +177,11 @@ static int gate_wait(struct sqlite_gate *gate, int64_t now, int64_t deadline_ns)
     for (;;) {
         uint32_t word = atomic_load(&page->word);
         atomic_store(&page->want, 1);
-        int rc = gate_lock(gate, F_WRLCK);
-        if (rc != EAGAIN)
+        int rc = gate_is_busy(gate, now) ? EAGAIN : gate_lock(gate, F_WRLCK);
+        if (rc != EAGAIN) {
+            atomic_store(&page->want, 0); /* it may have been our own */
             return rc;
+        }
         if (now >= deadline_ns)
             return ETIMEDOUT;
         gate_sleep(gate, word, earlier(now + look, deadline_ns));
@@ -193,19 +214,34 @@ static enum pawl_status gate_timeout(const struct sqlite_gate *gate,
         stopped ? "; it is stopped: continue it or end it" : "");
 }
 
+static void gate_begin_turn(struct gate_page *page, int64_t now, int64_t length)
+{
+    if (length < GATE_TURN_NS)
+        length = GATE_TURN_NS;
+    if (length > GATE_TURN_MAX_NS)
+        length = GATE_TURN_MAX_NS;
+    atomic_store_explicit(&page->held, 0, memory_order_relaxed);
+    atomic_store_explicit(&page->turn_ends, now + length, memory_order_relaxed);
+}
+
 static void gate_taken(struct sqlite_gate *gate)
 {
     struct gate_page *page = gate->page;
     int64_t now = clock_mono_ns();
+    int64_t held = atomic_load_explicit(&page->held, memory_order_relaxed);
+    int64_t ends = atomic_load_explicit(&page->turn_ends, memory_order_relaxed);
     atomic_store_explicit(&page->since, now, memory_order_relaxed);
-    if (atomic_load_explicit(&page->holder, memory_order_relaxed) == gate->token)
+    if (atomic_load_explicit(&page->holder, memory_order_relaxed) == gate->token) {
+        if (now >= ends)
+            gate_begin_turn(page, now, GATE_TURN_NS);
         return;
+    }
+    gate_begin_turn(page, now, held);
     atomic_store_explicit(&page->holder, gate->token, memory_order_relaxed);
     atomic_store_explicit(&page->pid, getpid(), memory_order_relaxed);
     atomic_store_explicit(&page->start_time, gate->start_time,
                           memory_order_relaxed);
     atomic_fetch_add(&page->grants, 1);
-    gate->turn_started = now;
 }
 
 enum pawl_status gate_enter(struct sqlite_gate *gate, int64_t deadline_ns,
@@ -215,7 +251,7 @@ enum pawl_status gate_enter(struct sqlite_gate *gate, int64_t deadline_ns,
     gate->hot = now - gate->left_at < GATE_HOT_NS;
     if (gate->yielding)
         gate_give_way(gate, now, deadline_ns);
-    int rc = gate_lock(gate, F_WRLCK);
+    int rc = gate_is_busy(gate, now) ? EAGAIN : gate_lock(gate, F_WRLCK);
     if (rc == EAGAIN)
         rc = gate_wait(gate, now, deadline_ns);
     if (rc == ETIMEDOUT)
@@ -236,17 +272,25 @@ void gate_leave(struct sqlite_gate *gate)
     struct gate_page *page = gate->page;
     int64_t now = clock_mono_ns();
     uint32_t grants = atomic_load(&page->grants);
+    int64_t held = now - atomic_load_explicit(&page->since, memory_order_relaxed);
+    /* Over, too, when less than half of another hold like this one would fit. */
+    bool over = now + held / 2 >=
+                atomic_load_explicit(&page->turn_ends, memory_order_relaxed);
+    held += atomic_load_explicit(&page->held, memory_order_relaxed);
     gate->left_at = now;
+    atomic_store_explicit(&page->left, now, memory_order_relaxed);
+    atomic_store_explicit(&page->held, held, memory_order_relaxed);
+    if (!gate->hot)
+        atomic_store_explicit(&page->turn_ends, 0, memory_order_relaxed);
     gate_lock(gate, F_UNLCK);
     if (atomic_load(&page->want) == 0)
         return;
-    bool over = now - gate->turn_started >= GATE_TURN_NS;
     if (gate->hot && !over)
         return;
     atomic_store(&page->want, 0);
     atomic_fetch_add(&page->word, 1);
-    int woken = futex_wake((const uint32_t *)&page->word, 1, FUTEX_ALL_BITS, true);
-    gate->yielding = over && woken > 0;
+    futex_wake((const uint32_t *)&page->word, 1, FUTEX_ALL_BITS, true);
+    gate->yielding = over;
     gate->yielded_at = grants;
 }
 

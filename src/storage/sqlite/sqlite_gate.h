@@ -26,8 +26,7 @@ struct sqlite_gate {
     struct gate_page *page;
     uint64_t token;       /* who we are in the page */
     uint64_t start_time;  /* of this process, in the kernel's ticks */
-    int64_t turn_started; /* ns of clock_mono_ns() */
-    int64_t left_at;
+    int64_t left_at;      /* ns of clock_mono_ns() */
     uint32_t yielded_at;  /* page->grants when we gave way */
     bool yielding;        /* somebody else goes first */
     bool hot;             /* we came back at once: we will again */
