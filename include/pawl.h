@@ -38,9 +38,9 @@
  * -----------------------
  * A struct pawl may be used by any number of threads at once; calls made at once
  * are combined into one storage call. After fork() a child must not use its
- * parent's handle: every call answers PAWL_EFORKED. Open a handle of its own
- * there, after exec or not. The library installs no signal handlers; its threads
- * block all signals.
+ * parent's handle: every call answers PAWL_EFORKED. It may open one of its own;
+ * if the parent had threads (a worker has), after exec only, as with any library.
+ * The library installs no signal handlers; its threads block all signals.
  *
  * Memory, errors, logs
  * --------------------
@@ -79,7 +79,9 @@ typedef void pawl_log_fn(void *context, enum pawl_log_level level, const char *i
 
 struct pawl_options {
     int version;            /* PAWL_OPTIONS_VERSION */
-    pawl_duration deadline; /* the longest a call may block; 0: 10000 */
+    pawl_duration deadline; /* the longest a storage call may block; 0: 10000. An
+                               enqueue that waits behind another one, or is sent
+                               again, may take twice as long */
     size_t payload_max;     /* 0: PAWL_PAYLOAD_MAX */
     struct pawl_queue_keep keep; /* all zero: completed and cancelled 24 h and
                                     1,000, dead 7 d and 5,000 */

@@ -119,7 +119,8 @@ struct pawl_new_job {
     int priority;         /* 1 (first) .. 10 (last); 0: 5 */
     pawl_duration delay;  /* run no earlier than this from now */
     pawl_time run_at;     /* or: no earlier than this instant; not both */
-    pawl_duration ttl;    /* cancelled if not started by then; 0: never */
+    pawl_duration ttl;    /* no attempt starts later than this from now: the job is
+                             cancelled instead, also a retried one; 0: never */
     int max_attempts;     /* 1..PAWL_ATTEMPTS_MAX; 0: 3 */
     struct pawl_backoff backoff;
     pawl_duration timeout; /* of one attempt; 0: none */

@@ -4,8 +4,9 @@
  * Every failure has a class that says what the caller may assume:
  *
  *   REJECTED  certainly not applied; the stored jobs are as they were
- *   UNKNOWN   may or may not have been applied; make the same call again with
- *             the same ids, which never applies it twice
+ *   UNKNOWN   may or may not have been applied. EUNKNOWN: make the same call
+ *             again with the same ids, which never applies it twice. ETOOOLD:
+ *             that was done too late; look whether the job is there
  *
  * The one list below makes the enum, the names and the texts, so that they
  * cannot disagree.
@@ -45,7 +46,7 @@ extern "C" {
     X(EFORMAT, -6, REJECTED, "not a format this version can use")              \
     X(ECORRUPT, -7, REJECTED, "storage is damaged")                            \
     X(EDENIED, -8, REJECTED, "permission denied")                              \
-    X(ETOOOLD, -9, REJECTED, "too long after the first send to be told apart") \
+    X(ETOOOLD, -9, UNKNOWN, "sent again too late to be told apart")            \
     X(EFORKED, -10, REJECTED, "handle was opened by the parent process")       \
     X(ECLOSED, -11, REJECTED, "handle is closed or closing")                   \
     X(EIO, -12, REJECTED, "input/output error")                                \

@@ -85,6 +85,11 @@ enum pawl_outcome_kind {
     PAWL_OUTCOME_CANCELLED  /* -> cancelled; the error, if any, is kept */
 };
 
+/* Where an outcome takes a job. Whoever asked to cancel it gets that, unless the
+ * job is already done or dead. */
+PAWL_API enum pawl_state pawl_outcome_state(enum pawl_outcome_kind kind,
+                                            bool cancel_requested);
+
 struct pawl_outcome {
     struct pawl_id id;
     uint32_t epoch;
@@ -201,7 +206,8 @@ enum pawl_alter_kind {
 struct pawl_alter {
     const char *queue;
     enum pawl_alter_kind kind;
-    unsigned from_states; /* PAWL_STATE_BITs from which the move is allowed */
+    unsigned from_states; /* PAWL_STATE_BITs from which the move is allowed; only
+                             such as the kind makes sense for */
     bool fresh_start;
     int priority;
     struct pawl_retention retention;

@@ -113,10 +113,15 @@ static enum pawl_status alter_ids(struct pawl *pawl, struct pawl_alter *alter,
     for (i = 0; i < count; i++)
         results[i] = PAWL_NOT_FOUND;
     status = find_queues(pawl, ids, count, queues, err);
+    for (i = 0; i < count && status < 0; i++)
+        results[i] = status; /* not looked for is not NOT_FOUND */
     for (i = 0; i < count && status >= 0; i++)
         if (queues[i])
             status = alter_share(pawl, alter, ids, i, count, queues, results,
                                  err);
+    for (; i < count && status < 0; i++)
+        if (queues[i])
+            results[i] = status; /* not tried any more */
     for (i = 0; i < count; i++)
         free(queues[i]);
     free(queues);
@@ -257,6 +262,10 @@ enum pawl_status pawl_alter_where(struct pawl *pawl,
     if (filter->state && !pawl_state_name(filter->state))
         return pawl_error_set(err, PAWL_EINVAL, "state %d is unknown",
                               (int)filter->state);
+    if (filter->older_than < 0 || filter->older_than > PAWL_DURATION_MAX)
+        return pawl_error_set(err, PAWL_EINVAL,
+                              "an age of %lld ms is not between 0 and ten years",
+                              (long long)filter->older_than);
     alter.type = filter->type;
     alter.older_than = filter->older_than;
     if (filter->state)

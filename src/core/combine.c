@@ -173,6 +173,20 @@ static enum pawl_status send_gathered(struct pawl *pawl, struct lane *lane,
     return status;
 }
 
+/* The storage refused the batch for what is in it. One caller's job must not fail
+ * the others': each request goes alone. */
+static void put_each(struct pawl *pawl, struct lane *lane, struct request *own)
+{
+    struct request *r;
+
+    for (r = own; r; r = r->next)
+        if (!r->answered)
+            r->status = send_put(pawl, lane, r->jobs, r->count, r->results,
+                                 &r->err);
+        else
+            r->status = PAWL_OK;
+}
+
 /* Store a batch of requests and give each its share of the answer. */
 static void put_batch(struct pawl *pawl, struct lane *lane, struct request *own,
                       size_t job_count)
@@ -189,6 +203,10 @@ static void put_batch(struct pawl *pawl, struct lane *lane, struct request *own,
         status = send_put(pawl, lane, own->jobs, own->count, own->results, &err);
     else if (status >= 0)
         status = send_gathered(pawl, lane, own, job_count, &err);
+    if ((status == PAWL_EINVAL || status == PAWL_EINTERNAL) && own->next) {
+        put_each(pawl, lane, own);
+        return;
+    }
     for (r = own; r; r = r->next) {
         r->status = r->answered ? PAWL_OK : status;
         r->err = err;

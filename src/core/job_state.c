@@ -52,6 +52,26 @@ unsigned action_from_states(enum pawl_action action)
     return from_states[action];
 }
 
+enum pawl_state pawl_outcome_state(enum pawl_outcome_kind kind,
+                                   bool cancel_requested)
+{
+    switch (kind) {
+    case PAWL_OUTCOME_COMPLETED:
+        return PAWL_COMPLETED;
+    case PAWL_OUTCOME_DEAD:
+        return PAWL_DEAD;
+    case PAWL_OUTCOME_RETRY:
+        return cancel_requested ? PAWL_CANCELLED : PAWL_FAILED;
+    case PAWL_OUTCOME_SNOOZED:
+        return cancel_requested ? PAWL_CANCELLED : PAWL_SCHEDULED;
+    case PAWL_OUTCOME_RELEASED:
+        return cancel_requested ? PAWL_CANCELLED : PAWL_PENDING;
+    case PAWL_OUTCOME_CANCELLED:
+        break;
+    }
+    return PAWL_CANCELLED;
+}
+
 const char *pawl_state_name(enum pawl_state state)
 {
     int n = (int)state;

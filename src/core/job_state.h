@@ -3,6 +3,7 @@
 #define PAWL_CORE_JOB_STATE_H
 
 #include "pawl/admin.h"
+#include "pawl/storage.h"
 
 /* PAWL_STATE_BITs from which `action` is allowed. */
 unsigned action_from_states(enum pawl_action action);

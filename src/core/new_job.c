@@ -173,6 +173,11 @@ enum pawl_status new_job_normalise(const struct pawl *pawl,
         status = check_backoff(&out->backoff, err);
     if (status == PAWL_OK)
         status = check_key(out, err);
+    if (status == PAWL_OK && out->backoff.kind != PAWL_BACKOFF_LIST) {
+        /* Not looked at, so not checked: a storage must not see it. */
+        out->backoff.delay_count = 0;
+        memset(out->backoff.delays, 0, sizeof out->backoff.delays);
+    }
     if (status == PAWL_OK && pawl_id_is_zero(out->id))
         out->id = pawl_id_new(out->queue, pawl->clock.now(pawl->clock.context));
     return status;

@@ -91,6 +91,11 @@ static enum pawl_status normalise_options(struct pawl *pawl,
     if (options->deadline < 0 || options->deadline > PAWL_DURATION_MAX)
         return pawl_error_set(err, PAWL_EINVAL, "deadline of %lld ms is no time",
                               (long long)options->deadline);
+    if (options->keep.completed_age < -1 || options->keep.completed_count < -1 ||
+        options->keep.dead_age < -1 || options->keep.dead_count < -1 ||
+        options->keep.cancelled_age < -1 || options->keep.cancelled_count < -1)
+        return pawl_error_set(err, PAWL_EINVAL,
+                              "an age or count to keep is below -1");
     pawl->deadline = options->deadline ? options->deadline : DEFAULT_DEADLINE;
     pawl->payload_max = options->payload_max ? options->payload_max
                                              : PAWL_PAYLOAD_MAX;
@@ -189,6 +194,9 @@ enum pawl_status pawl_enqueue(struct pawl *pawl, const struct pawl_new_job *job,
     status = combine_put(pawl, normal.queue, &normal, 1, &result, err);
     if (id)
         *id = status < 0 ? normal.id : result.id;
+    if (status >= 0 && result.status < 0) /* of an earlier call: unsettled.h */
+        return pawl_error_set(err, result.status, "%s",
+                              pawl_status_text(result.status));
     return status < 0 ? status : result.status;
 }
 

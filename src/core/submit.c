@@ -37,6 +37,7 @@ void submitter_clear(struct submitter *s)
     pthread_mutex_unlock(&s->mutex);
     if (s->started)
         pthread_join(s->thread, NULL);
+    free(s->batch);
     pthread_cond_destroy(&s->left);
     pthread_cond_destroy(&s->arrived);
     pthread_mutex_destroy(&s->mutex);
@@ -89,7 +90,7 @@ static void put_and_tell(struct pawl *pawl, struct batch *batch)
     }
 }
 
-static void finish(struct submitter *s, struct batch *batch)
+static void finish(struct submitter *s, struct batch *batch, bool end_of_line)
 {
     size_t i, bytes = 0;
 
@@ -100,6 +101,8 @@ static void finish(struct submitter *s, struct batch *batch)
     pthread_mutex_lock(&s->mutex);
     s->bytes -= bytes;
     s->finished += batch->count;
+    if (end_of_line)
+        s->settled = s->finished;
     pthread_cond_broadcast(&s->left);
     pthread_mutex_unlock(&s->mutex);
 }
@@ -124,18 +127,15 @@ static struct submission *next_line(struct submitter *s)
 static void *submit_thread(void *arg)
 {
     struct pawl *pawl = arg;
-    struct batch *batch = malloc(sizeof *batch);
+    struct batch *batch = pawl->submitter.batch;
     struct submission *line;
 
-    if (!batch)
-        abort(); /* 300 kB at the first submit: nothing could be stored */
     while ((line = next_line(&pawl->submitter)))
         while (line) {
             gather(&line, batch);
             put_and_tell(pawl, batch);
-            finish(&pawl->submitter, batch);
+            finish(&pawl->submitter, batch, !line);
         }
-    free(batch);
     return NULL;
 }
 
@@ -159,6 +159,17 @@ static enum pawl_status copy_submission(const struct pawl *pawl,
     sub->size = sizeof *sub + extra;
     *out = sub;
     return PAWL_OK;
+}
+
+/* With the mutex. */
+static bool start(struct submitter *s, struct pawl *pawl)
+{
+    if (!s->batch)
+        s->batch = malloc(sizeof *s->batch);
+    if (s->batch && !s->started)
+        s->started = thread_start(&s->thread, submit_thread, pawl,
+                                  "pawl-submit") == 0;
+    return s->started;
 }
 
 /* On the submitter's own thread (a callback that submits again) waiting for room
@@ -185,12 +196,12 @@ enum pawl_status pawl_submit(struct pawl *pawl, const struct pawl_new_job *job,
     sub->done = done;
     sub->context = context;
     pthread_mutex_lock(&s->mutex);
-    if (!s->started && thread_start(&s->thread, submit_thread, pawl, "pawl-submit")) {
+    if (!start(s, pawl)) {
         pthread_mutex_unlock(&s->mutex);
         free(sub);
-        return pawl_error_set(err, PAWL_ENOMEM, "cannot start a thread");
+        return pawl_error_set(err, PAWL_ENOMEM,
+                              "cannot submit: out of memory or threads");
     }
-    s->started = true;
     while (must_wait(s))
         pthread_cond_wait(&s->left, &s->mutex);
     if (s->last)
@@ -216,7 +227,7 @@ void pawl_flush(struct pawl *pawl)
     s = &pawl->submitter;
     pthread_mutex_lock(&s->mutex);
     until = s->submitted;
-    while (s->finished < until)
+    while (s->settled < until)
         pthread_cond_wait(&s->left, &s->mutex);
     pthread_mutex_unlock(&s->mutex);
 }

@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct batch;
 struct submission;
 
 struct submitter {
@@ -22,6 +23,9 @@ struct submitter {
     struct submission *first, *last;
     size_t bytes;               /* in flight */
     uint64_t submitted, finished; /* jobs, since ever */
+    uint64_t settled; /* the first so many have their outcome: a line finishes
+                         queue by queue, not in the order of submission */
+    struct batch *batch; /* the thread's */
     pthread_t thread;
     bool started, sleeping, stopping;
 };

@@ -207,15 +207,46 @@ enum pawl_status storage_list(struct pawl_storage *storage,
     return status;
 }
 
+/* The states from which a move makes sense at all, whatever the caller asks. */
+static unsigned possible_from(enum pawl_alter_kind kind)
+{
+    const unsigned processing = PAWL_STATE_BIT(PAWL_PROCESSING);
+    const unsigned unfinished =
+        PAWL_STATE_BIT(PAWL_WAITING) | PAWL_STATE_BIT(PAWL_SCHEDULED) |
+        PAWL_STATE_BIT(PAWL_PENDING) | PAWL_STATE_BIT(PAWL_FAILED);
+    const unsigned finished = PAWL_STATE_BIT(PAWL_COMPLETED) |
+                              PAWL_STATE_BIT(PAWL_DEAD) |
+                              PAWL_STATE_BIT(PAWL_CANCELLED);
+
+    switch (kind) {
+    case PAWL_ALTER_RUN:
+        return (unfinished | finished) & ~PAWL_STATE_BIT(PAWL_PENDING);
+    case PAWL_ALTER_CANCEL:
+        return unfinished | processing;
+    case PAWL_ALTER_REMOVE:
+        return unfinished | finished;
+    case PAWL_ALTER_REPRIORITISE:
+        return unfinished | finished | processing;
+    case PAWL_ALTER_PAUSE:
+    case PAWL_ALTER_RESUME:
+    case PAWL_ALTER_RETENTION:
+        break;
+    }
+    return 0;
+}
+
 enum pawl_status storage_alter(struct pawl_storage *storage,
                                const struct pawl_alter *in,
                                struct pawl_alter_reply *out,
                                struct pawl_error *err)
 {
+    struct pawl_alter own = *in;
+
+    own.from_states &= possible_from(in->kind);
     assert(!in->ids || out->results || in->id_count == 0);
     out->changed = 0;
     out->more = false;
-    return storage->ops->alter(storage, in, out, err);
+    return storage->ops->alter(storage, &own, out, err);
 }
 
 enum pawl_status storage_stats(struct pawl_storage *storage, const char *queue,

@@ -252,6 +252,11 @@ START_TEST(new_job_defaults)
     ck_assert_int_eq(new_job_normalise(&plain, &in, &out, NULL), PAWL_OK);
     in.queue = "flrts:tasks:create,{x}*% '\"\xf0\x9f\x90\xbe";
     ck_assert_int_eq(new_job_normalise(&plain, &in, &out, NULL), PAWL_OK);
+    in.backoff.delay_count = 2; /* of no list: not looked at, not handed on */
+    in.backoff.delays[1] = -1;
+    ck_assert_int_eq(new_job_normalise(&plain, &in, &out, NULL), PAWL_OK);
+    ck_assert_int_eq(out.backoff.delay_count, 0);
+    ck_assert_int_eq(out.backoff.delays[1], 0);
 }
 END_TEST
 

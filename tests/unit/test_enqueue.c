@@ -286,6 +286,53 @@ START_TEST(submit_tells_each)
 }
 END_TEST
 
+static atomic_int flushed;
+
+static void *flush(void *arg)
+{
+    (void)arg;
+    pawl_flush(pawl);
+    atomic_store(&flushed, 1);
+    return NULL;
+}
+
+static void hold_again(void *context, const struct pawl_put_result *result,
+                       const struct pawl_error *err)
+{
+    (void)context;
+    (void)result;
+    (void)err;
+    atomic_store(&hold_puts, 1);
+}
+
+/* A job submitted after the flush began, and stored before one from before it,
+ * does not count for that one. */
+START_TEST(flush_waits_for_the_earlier)
+{
+    struct pawl_new_job first = { .queue = "x" }, a = { .queue = "a" };
+    struct pawl_new_job b = { .queue = "b" };
+    pthread_t thread;
+
+    atomic_store(&flushed, 0);
+    atomic_store(&hold_puts, 1);
+    ck_assert_int_eq(pawl_submit(pawl, &first, NULL, NULL, NULL), PAWL_OK);
+    usleep(100000); /* its put is held: the rest makes the next line */
+    ck_assert_int_eq(pawl_submit(pawl, &a, NULL, NULL, NULL), PAWL_OK);
+    ck_assert_int_eq(pawl_submit(pawl, &b, NULL, NULL, NULL), PAWL_OK);
+    pthread_create(&thread, NULL, flush, NULL);
+    usleep(100000);
+    ck_assert_int_eq(pawl_submit(pawl, &a, hold_again, NULL, NULL), PAWL_OK);
+    atomic_store(&hold_puts, 0);
+    while (!atomic_load(&hold_puts))
+        usleep(100);
+    usleep(200000); /* both of a are stored, b's put is held */
+    ck_assert_int_eq(atomic_load(&flushed), 0);
+    atomic_store(&hold_puts, 0);
+    pthread_join(thread, NULL);
+    ck_assert_uint_eq(pending("b"), 1);
+}
+END_TEST
+
 /* Many jobs of several queues: each gets its own outcome, in place. */
 START_TEST(many_of_several_queues)
 {
@@ -373,6 +420,7 @@ int main(void)
     tcase_add_test(t, unknown_blocks_its_queue);
     tcase_add_test(t, callers_share_a_put);
     tcase_add_test(t, submit_tells_each);
+    tcase_add_test(t, flush_waits_for_the_earlier);
     tcase_add_test(t, many_of_several_queues);
     tcase_add_test(t, many_with_a_wrong_one);
     tcase_add_test(t, forked_child_is_refused);

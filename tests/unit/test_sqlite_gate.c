@@ -191,6 +191,25 @@ START_TEST(killed_waiter_costs_little)
 }
 END_TEST
 
+/* What another boot left in the page is far ahead of this boot's clock. */
+START_TEST(rubbish_keeps_nobody_out)
+{
+    char rubbish[512];
+    struct sqlite_gate gate;
+    struct pawl_error err = { 0 };
+    int fd;
+    open_gate(&gate);
+    fd = open(fixture_path("x.db.gate"), O_RDWR | O_CLOEXEC);
+    memset(rubbish, 0x71, sizeof rubbish);
+    ck_assert_int_eq(pwrite(fd, rubbish, sizeof rubbish, 24), sizeof rubbish);
+    close(fd);
+    ck_assert_int_eq(gate_enter(&gate, clock_mono_ns() + 1000 * MS, &err),
+                     PAWL_OK);
+    gate_leave(&gate);
+    gate_close(&gate);
+}
+END_TEST
+
 /* Two instances of one process keep each other out; notes are seen by both. */
 START_TEST(two_in_one_process)
 {
@@ -293,6 +312,7 @@ int main(int argc, char **argv)
     tcase_add_test(t, stopped_holder_is_named);
     tcase_add_test(t, killed_holder_frees);
     tcase_add_test(t, killed_waiter_costs_little);
+    tcase_add_test(t, rubbish_keeps_nobody_out);
     tcase_add_test(t, two_in_one_process);
     tcase_add_test(t, line_is_fair);
     tcase_add_test(t, line_has_a_deadline);

@@ -18,26 +18,6 @@ struct step {
     pawl_time now;
 };
 
-static unsigned possible_from(enum pawl_alter_kind kind)
-{
-    const unsigned unfinished = BIT(PAWL_WAITING) | BIT(PAWL_SCHEDULED) |
-                                BIT(PAWL_PENDING) | BIT(PAWL_FAILED);
-    const unsigned finished = BIT(PAWL_COMPLETED) | BIT(PAWL_DEAD) |
-                              BIT(PAWL_CANCELLED);
-    switch (kind) {
-    case PAWL_ALTER_RUN:
-        return (unfinished | finished) & ~BIT(PAWL_PENDING);
-    case PAWL_ALTER_CANCEL:
-        return unfinished | BIT(PAWL_PROCESSING);
-    case PAWL_ALTER_REMOVE:
-        return unfinished | finished;
-    case PAWL_ALTER_REPRIORITISE:
-        return unfinished | finished | BIT(PAWL_PROCESSING);
-    default:
-        return 0;
-    }
-}
-
 /* --- one job ---------------------------------------------------------------------- */
 
 /* A finished job let go of its reject key; it needs it again, unless the key's
@@ -88,7 +68,7 @@ static void reprioritise(const struct step *step, struct memory_job *job)
 
 static bool allowed(const struct step *step, enum pawl_state state)
 {
-    return (step->in->from_states & possible_from(step->in->kind) & BIT(state)) != 0;
+    return (step->in->from_states & BIT(state)) != 0;
 }
 
 /* Is the job already as this call would have it? */

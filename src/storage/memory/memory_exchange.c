@@ -44,29 +44,6 @@ static bool is_claim(const struct memory_job *job, const struct pawl_owner *owne
            memcmp(&job->last_owner, owner, sizeof *owner) == 0;
 }
 
-/* Where an outcome takes this job. Whoever asked to cancel it gets that, unless
- * it is already done or dead. */
-static enum pawl_state leads_to(const struct memory_job *job,
-                                enum pawl_outcome_kind kind)
-{
-    bool cancel = job->job.cancel_requested;
-    switch (kind) {
-    case PAWL_OUTCOME_COMPLETED:
-        return PAWL_COMPLETED;
-    case PAWL_OUTCOME_DEAD:
-        return PAWL_DEAD;
-    case PAWL_OUTCOME_RETRY:
-        return cancel ? PAWL_CANCELLED : PAWL_FAILED;
-    case PAWL_OUTCOME_SNOOZED:
-        return cancel ? PAWL_CANCELLED : PAWL_SCHEDULED;
-    case PAWL_OUTCOME_RELEASED:
-        return cancel ? PAWL_CANCELLED : PAWL_PENDING;
-    case PAWL_OUTCOME_CANCELLED:
-        break;
-    }
-    return PAWL_CANCELLED;
-}
-
 static bool keeps_error(enum pawl_outcome_kind kind)
 {
     return kind == PAWL_OUTCOME_RETRY || kind == PAWL_OUTCOME_DEAD ||
@@ -126,7 +103,7 @@ static void apply(struct step *step, struct memory_job *job,
                   const struct pawl_outcome *o, struct prepared *prepared,
                   int64_t position)
 {
-    enum pawl_state to = leads_to(job, o->kind);
+    enum pawl_state to = pawl_outcome_state(o->kind, job->job.cancel_requested);
     if (prepared->errors != NULL) {
         memory_job_set_errors(job, prepared->errors);
         prepared->errors = NULL;
@@ -167,7 +144,7 @@ static void apply_all(struct step *step, struct prepared *prepared,
         if (job->job.state == PAWL_PROCESSING) {
             apply(step, job, o, &prepared[i], position);
             results[i] = PAWL_OK;
-        } else if (job->job.state == leads_to(job, o->kind)) {
+        } else if (job->job.state == pawl_outcome_state(o->kind, job->job.cancel_requested)) {
             results[i] = PAWL_OK; /* the same outcome again */
         }
     }

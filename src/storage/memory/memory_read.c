@@ -104,6 +104,8 @@ static pawl_duration oldest_pending(const struct memory_queue *queue,
         pawl_time since = job->job.enqueued_at > job->job.run_at
                               ? job->job.enqueued_at
                               : job->job.run_at;
+        if (since > now)
+            since = now; /* the clock was set back; -1 would say: none */
         if (now - since > oldest)
             oldest = now - since;
         uint8_t order[MEMORY_ORDER_SIZE];

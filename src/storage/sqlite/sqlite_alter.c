@@ -21,27 +21,6 @@ struct step {
     struct pawl_alter_reply *out;
 };
 
-static unsigned possible_from(enum pawl_alter_kind kind)
-{
-    const unsigned unfinished = BIT(PAWL_WAITING) | BIT(PAWL_SCHEDULED) |
-                                BIT(PAWL_PENDING) | BIT(PAWL_FAILED);
-    const unsigned finished = BIT(PAWL_COMPLETED) | BIT(PAWL_DEAD) |
-                              BIT(PAWL_CANCELLED);
-
-    switch (kind) {
-    case PAWL_ALTER_RUN:
-        return (unfinished | finished) & ~BIT(PAWL_PENDING);
-    case PAWL_ALTER_CANCEL:
-        return unfinished | BIT(PAWL_PROCESSING);
-    case PAWL_ALTER_REMOVE:
-        return unfinished | finished;
-    case PAWL_ALTER_REPRIORITISE:
-        return unfinished | finished | BIT(PAWL_PROCESSING);
-    default:
-        return 0;
-    }
-}
-
 static bool is_finished(enum pawl_state state)
 {
     return state == PAWL_COMPLETED || state == PAWL_DEAD ||
@@ -111,7 +90,7 @@ static enum pawl_status reprioritise(struct step *step, struct sqlite_row *row)
 
 static bool allowed(const struct step *step, enum pawl_state state)
 {
-    return (step->in->from_states & possible_from(step->in->kind) &
+    return (step->in->from_states &
             BIT(state)) != 0;
 }
 

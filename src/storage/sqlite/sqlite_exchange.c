@@ -25,30 +25,6 @@ struct step {
 
 /* --- one outcome ---------------------------------------------------------- */
 
-/* Where an outcome takes this job. Whoever asked to cancel it gets that, unless
- * it is already done or dead. */
-static enum pawl_state leads_to(const struct sqlite_row *row,
-                                enum pawl_outcome_kind kind)
-{
-    bool cancel = row->cancel_requested;
-
-    switch (kind) {
-    case PAWL_OUTCOME_COMPLETED:
-        return PAWL_COMPLETED;
-    case PAWL_OUTCOME_DEAD:
-        return PAWL_DEAD;
-    case PAWL_OUTCOME_RETRY:
-        return cancel ? PAWL_CANCELLED : PAWL_FAILED;
-    case PAWL_OUTCOME_SNOOZED:
-        return cancel ? PAWL_CANCELLED : PAWL_SCHEDULED;
-    case PAWL_OUTCOME_RELEASED:
-        return cancel ? PAWL_CANCELLED : PAWL_PENDING;
-    case PAWL_OUTCOME_CANCELLED:
-        break;
-    }
-    return PAWL_CANCELLED;
-}
-
 static bool keeps_error(const struct pawl_outcome *o)
 {
     return (o->kind == PAWL_OUTCOME_RETRY || o->kind == PAWL_OUTCOME_DEAD ||
@@ -61,7 +37,7 @@ static enum pawl_status apply(struct step *step, struct sqlite_row *row,
                               const struct pawl_outcome *o)
 {
     struct sqlite_call *call = &step->call;
-    enum pawl_state to = leads_to(row, o->kind);
+    enum pawl_state to = pawl_outcome_state(o->kind, row->cancel_requested);
     enum pawl_status status = PAWL_OK;
     int64_t rank;
 
@@ -111,7 +87,7 @@ static enum pawl_status write_back(struct step *step,
         *result = PAWL_OK;
         return apply(step, &row, o);
     }
-    if (row.state == leads_to(&row, o->kind))
+    if (row.state == pawl_outcome_state(o->kind, row.cancel_requested))
         *result = PAWL_OK; /* the same outcome again */
     return PAWL_OK;
 }

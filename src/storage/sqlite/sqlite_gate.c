@@ -156,14 +156,17 @@ static void gate_give_way(struct sqlite_gate *gate, int64_t now,
     atomic_store(&page->want, 0);
 }
 
-/* Is somebody else in the middle of a turn, in the gate or about to come back? */
+/* Is somebody else in the middle of a turn, in the gate or about to come back?
+ * The page outlives the machine's boot, and instants of another one can be days
+ * ahead: those say nothing. (A little ahead is normal, `now` may be old.) */
 static bool gate_is_busy(const struct sqlite_gate *gate, int64_t now)
 {
     const struct gate_page *page = gate->page;
     int64_t in = atomic_load_explicit(&page->since, memory_order_relaxed);
     int64_t out = atomic_load_explicit(&page->left, memory_order_relaxed);
+    int64_t last = in > out ? in : out;
     return now < atomic_load_explicit(&page->turn_ends, memory_order_relaxed) &&
-           now - (in > out ? in : out) < GATE_HOT_NS &&
+           last > now - GATE_HOT_NS && last < now + GATE_TURN_MAX_NS &&
            atomic_load_explicit(&page->holder, memory_order_relaxed) !=
                gate->token;
 }

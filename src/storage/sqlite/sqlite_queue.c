@@ -55,6 +55,7 @@ enum pawl_status queue_find(struct sqlite_db *db, const char *name, int64_t n,
     else
         sqlite3_bind_int64(stmt, 1, n);
     queue->n = 0;
+    queue->name[0] = '\0'; /* get() shows it, in a damaged file */
     status = sql_next(db, stmt, &found, err);
     if (status == PAWL_OK && found) {
         queue_read(stmt, queue);

@@ -203,6 +203,8 @@ static enum pawl_status oldest_pending(struct sqlite_db *db, int64_t queue,
         run_at = sqlite3_column_int64(stmt, 1); /* NULL, and so 0: as `since` */
         if (run_at > since)
             since = run_at;
+        if (since > now)
+            since = now; /* the clock was set back; -1 would say: none */
         if (now - since > *oldest)
             *oldest = now - since;
         sqlite3_reset(stmt);
