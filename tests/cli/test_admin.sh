@@ -9,7 +9,7 @@ state() {
 # --- nothing yet --------------------------------------------------------------------
 
 run list
-done_with "an empty list" ""
+is "an empty list says where it looked" "$code $out $err" "0  pawl list: no such jobs in queue 'default' (see 'pawl stats')"
 run --json list
 done_with "an empty list as JSON" ""
 run queues
@@ -101,7 +101,7 @@ run promote "$(cat soon)"
 done_with "promote" "$(cat soon)"
 is "makes it pending" "$(state "$(cat soon)")" pending
 run promote "$(cat soon)"
-ok "promote again" refused_as 1 "pawl promote: job $(cat soon) is not scheduled or failed"
+ok "promote again" refused_as 1 "pawl promote: job $(cat soon): only a job that is scheduled or failed can be promoted"
 run cancel "$(cat five)" "$(cat nine)"
 done_with "cancel two" "$(cat five)
 $(cat nine)"

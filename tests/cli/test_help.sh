@@ -51,6 +51,11 @@ ok "the completion is bash" bash -n "$completion"
 is "and completes verbs" "$(bash -c '. "$1"; COMP_WORDS=(pawl ""); COMP_CWORD=1; _pawl; echo "${COMPREPLY[@]}"' - "$completion")" \
     "$(echo $verbs) --url --json --help --version"
 is "and options" "$(bash -c '. "$1"; COMP_WORDS=(pawl clean --o); COMP_CWORD=2; _pawl; echo "${COMPREPLY[@]}"' - "$completion")" --older
+is "states that the verb can take" "$(bash -c '. "$1"; COMP_WORDS=(pawl clean --state ""); COMP_CWORD=3; _pawl; echo "${COMPREPLY[@]}"' - "$completion")" "completed dead cancelled"
+"$PAWL" --url "sqlite:$work/q.db" enqueue -q 'ab $(touch ran)' x >/dev/null
+is "queues of the store that --url names, as text" \
+    "$(PATH=${PAWL%/*}:$PATH bash -c '. "$1"; COMP_WORDS=(pawl --url sqlite : "$2/q.db" list -q a); COMP_CWORD=7; _pawl; echo "${COMPREPLY[@]}"' - "$completion" "$work" | tr -d '\\\\')" 'ab $(touch ran)'
+ok "and what they say is not run" test ! -e ran
 if command -v groff >/dev/null; then
     for page in "$man" "$root/docs/man/pawl.3"; do
         is "${page##*/} has no roff mistakes" "$(groff -man -Tascii -ww "$page" 2>&1 >/dev/null)" ""

@@ -47,6 +47,9 @@ is "output that cannot be written is a failure" "$? $(cat err)" \
     "1 pawl queues: cannot write to standard output: No space left on device"
 "$PAWL" queues <&- >/dev/null 2>&1
 is "closed standard input" "$?" 0
+"$PAWL" enqueue - <&- >out 2>err
+is "closed standard input is no empty payload" "$? $(cat out err)" \
+    "1 pawl enqueue: cannot read standard input: Bad file descriptor"
 "$PAWL" enqueue x >&- 2>/dev/null
 is "closed standard output" "$?" 0
 

@@ -19,6 +19,8 @@ PAWL_URL=$url "$PAWL" enqueue c >/dev/null
 is "PAWL_URL is the same place" "$("$PAWL" --url "$url" --json stats | field 'j["queues"][0]["pending"]')" 3
 is "--url counts more than PAWL_URL" "$(PAWL_URL=nonsense: "$PAWL" --url "$url" --json stats | field 'j["storage"]')" sqlite
 
+is "a bad PAWL_URL is blamed" "$(PAWL_URL=nonsense: "$PAWL" stats 2>&1 | cut -d, -f1 | cut -c1-42)" \
+    "pawl stats: PAWL_URL: 'nonsense' is not a "
 run --url nonsense:x stats
 ok "an unknown scheme" refused_as 2 "pawl stats: *nonsense*"
 run --url sqlite:x.db?durability=maybe stats

@@ -55,6 +55,10 @@ run enqueue --backoff list x
 refused "a list without delays" 2 "pawl enqueue: backoff 'list' needs delays: *"
 run enqueue --backoff fixed:1s,jitter=101 x
 refused "a jitter above 100" 2 "pawl enqueue: backoff 'fixed:1s,jitter=101' has a jitter *"
+run enqueue --backoff fixed:1s,cap=x x
+refused "a cap that is none" 2 "pawl enqueue: backoff 'fixed:1s,cap=x' has a cap that is not a length of time *"
+run enqueue --backoff fixed:5 x
+refused "a delay of a backoff without a unit" 2 "pawl enqueue: backoff 'fixed:5' has a part that is not a delay like 10s, *"
 run enqueue --key-mode never --key k x
 refused "an unknown key mode" 2 "pawl enqueue: key mode 'never' is not reject, *"
 run enqueue --key-ttl 1s x
@@ -108,7 +112,9 @@ done
 run list --state lost
 refused "an unknown state" 2 "pawl list: state 'lost' is not waiting, *"
 run list --limit 0
-refused "a limit of 0" 2 "pawl list: limit '0' is not a number above 0"
+refused "a limit of 0" 2 "pawl list: limit '0' is not a number of 1 to 1000000000"
+run list --limit 1000000001
+refused "a limit that is too high" 2 "pawl list: limit '1000000001' is not a number of 1 to *"
 run list --after '???'
 refused "a cursor that is none" 2 "pawl list: *cursor*"
 run stats -q nosuch
@@ -123,6 +129,9 @@ for verb in stats queues health doctor pause resume clean list version; do
     run "$verb" surplus
     ok "$verb with an operand" matches "$code $err" "2 pawl $verb: unexpected 'surplus'*"
 done
+
+run bench nosuch
+refused "an unknown mode" 2 "pawl bench: unknown mode 'nosuch' (see 'pawl bench --help')"
 
 run work
 refused "work without a command" 2 "pawl work: no command (pawl work -- CMD *ARG*...)"

@@ -18,9 +18,17 @@ _pawl_options() {
 
 _pawl_values() {
     case $1 in
-    -q | --queue) pawl queues 2>/dev/null ;;
-    --state) echo "waiting scheduled pending processing failed completed dead
-        cancelled held" ;;
+    --state)
+        case $2 in
+        retry) echo "failed dead cancelled" ;;
+        cancel) echo "waiting scheduled pending processing failed" ;;
+        remove) echo "waiting scheduled pending failed completed dead
+            cancelled" ;;
+        promote) echo "scheduled failed" ;;
+        clean) echo "completed dead cancelled" ;;
+        *) echo "waiting scheduled pending processing failed completed dead
+            cancelled held" ;;
+        esac ;;
     --key-mode) echo "reject throttle" ;;
     --backoff) echo "exponential: fixed: linear: poly4 list:" ;;
     --durability) echo "full normal" ;;
@@ -31,21 +39,41 @@ _pawl_values() {
     esac
 }
 
+# The queues that begin with $1, of the store that --url $2 names. The name of a
+# queue is anyone's text: compgen -W would run a $(command) in it, so it is
+# compared here and quoted for the command line.
+_pawl_queues() {
+    local name
+    COMPREPLY=()
+    while IFS= read -r name; do
+        [[ $name == "$1"* ]] && COMPREPLY+=("$(printf %q "$name")")
+    done < <(pawl ${2:+--url "$2"} queues 2>/dev/null)
+}
+
 _pawl() {
     local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}
     local verbs="enqueue work list show stats queues health doctor retry cancel
         remove promote pause resume clean bench help version"
     local globals="--url --json --help"
-    local verb="" i words
+    local verb="" url="" i words
     for ((i = 1; i < COMP_CWORD; i++)); do
         case ${COMP_WORDS[i]} in
-        --url) ((i++)) ;;
+        --url)
+            # bash takes "sqlite:PATH" apart at the colon.
+            url=${COMP_WORDS[++i]}
+            while [[ ${COMP_WORDS[i + 1]} == : ]] && ((i + 2 < COMP_CWORD)); do
+                url+=:${COMP_WORDS[i + 2]}
+                ((i += 2))
+            done ;;
         -*) ;;
-        *) verb=${COMP_WORDS[i]}; break ;;
+        *) verb=${verb:-${COMP_WORDS[i]}} ;;
         esac
     done
     COMPREPLY=()
-    if words=$(_pawl_values "$before"); then
+    if [[ $before == -q || $before == --queue ]]; then
+        _pawl_queues "$word" "$url"
+        return
+    elif words=$(_pawl_values "$before" "$verb"); then
         :
     elif [[ -z $verb ]]; then
         words="$verbs $globals --version"

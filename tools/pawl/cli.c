@@ -98,12 +98,17 @@ int cli_open(struct cli *cli)
 {
     struct pawl_options options = PAWL_OPTIONS_INIT;
     struct pawl_error err = {0};
+    const char *url = getenv("PAWL_URL");
     if (cli->pawl)
         return CLI_DONE;
     options.log = cli_log;
     options.log_context = cli;
     enum pawl_status status = pawl_open(cli->url, &options, &cli->pawl, &err);
-    return status == PAWL_OK ? CLI_DONE : cli_error(cli, status, &err);
+    if (status == PAWL_EINVAL && url && *url && !cli->url)
+        cli_note(cli, "PAWL_URL: %s", err.message);
+    else if (status != PAWL_OK)
+        return cli_error(cli, status, &err);
+    return cli_exit_code(status);
 }
 
 /* --- standard output ------------------------------------------------------------ */

@@ -51,7 +51,7 @@ static const struct alter_verb {
       .options = alter_options, .option_count = 2, .more = ALTER_MORE}},
     {PAWL_ACTION_REMOVE, "remove", "removed",
      ~(BIT(PAWL_PROCESSING) | BIT(PAWL_HELD)),
-     "in any state but processing and held",
+     "neither processing nor held",
      {.usage = "remove ID... | --state S [-q QUEUE]...",
       .about = "Delete jobs for good, unless they are processing or held.\n",
       .options = alter_options, .option_count = 2, .more = ALTER_MORE}},
@@ -87,7 +87,8 @@ static int alter_tell(const struct alter *a, struct pawl_id id,
     if (status == PAWL_NOT_FOUND)
         cli_note(a->cli, "no job %s", text);
     else if (status == PAWL_WRONG_STATE)
-        cli_note(a->cli, "job %s is not %s", text, a->verb->states);
+        cli_note(a->cli, "job %s: only a job that is %s can be %s", text,
+                 a->verb->states, a->verb->past);
     else if (status == PAWL_KEY_TAKEN)
         cli_note(a->cli, "job %s: its unique key is held by another job", text);
     else if (status != PAWL_OK)

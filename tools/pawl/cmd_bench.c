@@ -291,7 +291,8 @@ int cmd_bench(struct cli *cli, int argc, char **argv)
                               "latency, side or memory");
     const struct mode *mode = mode_find(args.operands[0]);
     if (!mode)
-        return cli_usage(cli, "no mode is called '%.100s'", args.operands[0]);
+        return cli_usage(cli, "unknown mode '%.100s' (see 'pawl bench --help')",
+                         args.operands[0]);
     if (request.durability && cli->url)
         return cli_usage(cli, "--durability is for the temporary store; with "
                               "--url write '?durability=%s' behind it",

@@ -55,6 +55,7 @@ struct list {
     size_t place; /* of the queue in work */
     char after[PAWL_CURSOR_TEXT];
     bool titled;
+    bool found; /* a job, in any queue */
 };
 
 /* --- one page -------------------------------------------------------------------- */
@@ -127,6 +128,7 @@ static int list_queue(struct list *list)
             code = cli_error(list->cli, status, &err);
         } else {
             code = list_print(list, &page);
+            list->found = list->found || page.job_count > 0;
             list->limit -= page.job_count < list->limit ? page.job_count
                                                         : list->limit;
             memcpy(list->after, page.next, sizeof list->after);
@@ -154,6 +156,17 @@ static int list_tell_next(struct list *list)
     return CLI_DONE;
 }
 
+/* The jobs may be in a queue that was not asked for; to a program that reads
+ * JSON, no line says as much. */
+static void list_tell_none(const struct list *list)
+{
+    if (list->queues.count == 1)
+        cli_note(list->cli, "no such jobs in queue '%s' (see 'pawl stats')",
+                 list->queues.names[0]);
+    else
+        cli_note(list->cli, "no such jobs in these queues (see 'pawl stats')");
+}
+
 static int list_run(struct list *list)
 {
     int code = cli_open(list->cli);
@@ -163,6 +176,8 @@ static int list_run(struct list *list)
             break;
         list->place++;
     }
+    if (code == CLI_DONE && !list->found && !list->cli->json)
+        list_tell_none(list);
     return code == CLI_DONE ? list_tell_next(list) : code;
 }
 
@@ -194,8 +209,8 @@ static int list_limit(struct list *list, const char *text)
 {
     long limit = 0;
     if (!parse_number(text, 1, 1000000000, &limit))
-        return cli_usage(list->cli, "limit '%.100s' is not a number above 0",
-                         text);
+        return cli_usage(list->cli, "limit '%.100s' is not a number of 1 to "
+                                    "1000000000", text);
     list->limit = (size_t)limit;
     return CLI_DONE;
 }

@@ -118,13 +118,14 @@ static int main_version(struct cli *cli, int argc, char **argv)
 /* --- the command --------------------------------------------------------------------- */
 
 /* Whoever starts us with a standard descriptor closed must not find a database
- * or a pipe in its place. */
+ * or a pipe in its place. What takes the place of standard input cannot be
+ * read: a payload that was never given is a failure, not an empty job. */
 static void main_open_standard(void)
 {
     int fd = 0;
-    do
-        fd = open("/dev/null", O_RDWR);
-    while (fd >= 0 && fd <= STDERR_FILENO);
+    do {
+        fd = open("/dev/null", O_WRONLY);
+    } while (fd >= 0 && fd <= STDERR_FILENO);
     if (fd > STDERR_FILENO)
         close(fd);
 }

@@ -225,8 +225,11 @@ static bool parse_backoff_part(const char *part, struct pawl_backoff *b,
                                const char **why)
 {
     long jitter = 0;
-    if (strncmp(part, "cap=", 4) == 0)
-        return parse_duration(part + 4, &b->cap, why);
+    if (strncmp(part, "cap=", 4) == 0) {
+        bool good = parse_duration(part + 4, &b->cap, why);
+        *why = "has a cap that is not a length of time like 1h";
+        return good;
+    }
     if (strncmp(part, "jitter=", 7) == 0) {
         *why = "has a jitter that is not a percentage of 0 to 100";
         if (!parse_number(part + 7, 0, 100, &jitter))
@@ -237,8 +240,10 @@ static bool parse_backoff_part(const char *part, struct pawl_backoff *b,
     *why = "has too many delays";
     if (b->delay_count == PAWL_BACKOFF_LIST_MAX)
         return false;
-    if (!parse_duration(part, &b->delays[b->delay_count], why))
+    if (!parse_duration(part, &b->delays[b->delay_count], why)) {
+        *why = "has a part that is not a delay like 10s, cap=1h or jitter=20";
         return false;
+    }
     b->delay_count++;
     return true;
 }
