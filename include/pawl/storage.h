@@ -226,6 +226,39 @@ struct pawl_alter_reply {
     bool more; /* filter: the limit was reached, call again */
 };
 
+/* --- take_out and bring_in ------------------------------------------------ */
+enum pawl_take_kind {
+    PAWL_TAKE_HOLD,    /* -> held by `mover`, and handed over whole */
+    PAWL_TAKE_CONFIRM, /* held by `mover` -> deleted: it is elsewhere now */
+    PAWL_TAKE_RELEASE  /* held by `mover` -> the state and place it had */
+};
+struct pawl_take_out {
+    const char *queue;
+    struct pawl_session mover; /* whose mark it is; nobody else can confirm or
+                                  release what it holds */
+    enum pawl_take_kind kind;
+    unsigned from_states;      /* HOLD: PAWL_STATE_BITs; never processing */
+    size_t limit;              /* HOLD: 1..1000 */
+    const struct pawl_id *ids; /* CONFIRM, RELEASE */
+    size_t id_count;
+};
+struct pawl_take_out_reply {
+    struct pawl_job **jobs; /* HOLD: caller's array[limit], each with the state it
+                               had before; to pawl_job_free() */
+    size_t job_count;
+    enum pawl_status *results; /* CONFIRM, RELEASE: caller's array[id_count]: OK,
+                                  or NOT_FOUND where the mover holds no such job:
+                                  doing it again finds nothing left to do */
+};
+struct pawl_bring_in {
+    const char *queue;
+    struct pawl_session session; /* with seq: as for put, from one count */
+    uint64_t seq;
+    const struct pawl_job *const *jobs; /* whole; scheduled, pending, failed or
+                                           finished */
+    size_t job_count;
+};
+
 /* --- the table ----------------------------------------------------------- */
 struct pawl_storage; /* begins every instance */
 
@@ -304,6 +337,24 @@ struct pawl_storage_ops {
                               const struct pawl_alter *in,
                               struct pawl_alter_reply *out,
                               struct pawl_error *err);
+    /* Hand jobs over to another storage. HOLD first hands over again what `mover`
+     * holds already, then holds more: the states in the enum's order, each in its
+     * own; so a mover that died asks again under the same mark and misses nothing.
+     * A held job is not claimed, promoted, expired or altered; it keeps its unique
+     * key. CONFIRM deletes it, and frees its key unless that is a throttle. */
+    enum pawl_status (*take_out)(struct pawl_storage *self,
+                                 const struct pawl_take_out *in,
+                                 struct pawl_take_out_reply *out,
+                                 struct pawl_error *err);
+    /* Take jobs over whole: id, epoch, attempt, crashes, times, errors, result and
+     * options as they are; a pending one goes to the tail of its lane, in the
+     * order of the array; a finished one gets the next ordinal of its state. A
+     * throttle key is held until enqueued_at + key_ttl. results[job_count]: as
+     * for put, and idempotent like put. */
+    enum pawl_status (*bring_in)(struct pawl_storage *self,
+                                 const struct pawl_bring_in *in,
+                                 struct pawl_put_result *results,
+                                 struct pawl_error *err);
     /* Every queue, sorted by name, or the one named (NOT_FOUND); *out is the
      * caller's, one block of malloc() that begins with the struct, to
      * pawl_stats_free(). A queue exists from its first put or alter on. */

@@ -18,9 +18,9 @@
  *                                 +------> retry <----------+
  *                                            (to pending)
  *
- * waiting is for flows and held for migration; both are in the format and
- * unused yet. Storages make the moves of workers and of time; the moves that an
- * operator may ask for are in the table below.
+ * waiting is for flows and unused yet; held is while a job is handed to another
+ * storage (take_out). Storages make the moves of workers and of time; the moves
+ * that an operator may ask for are in the table below.
  */
 #include "core/job_state.h"
 

@@ -249,6 +249,47 @@ enum pawl_status storage_alter(struct pawl_storage *storage,
     return storage->ops->alter(storage, &own, out, err);
 }
 
+enum pawl_status storage_take_out(struct pawl_storage *storage,
+                                  const struct pawl_take_out *in,
+                                  struct pawl_take_out_reply *out,
+                                  struct pawl_error *err)
+{
+    enum pawl_status status;
+
+    if (in->kind == PAWL_TAKE_HOLD) {
+        assert(in->limit >= 1 && in->limit <= 1000 && out->jobs);
+        assert(!(in->from_states & (PAWL_STATE_BIT(PAWL_PROCESSING) |
+                                    PAWL_STATE_BIT(PAWL_HELD))));
+    } else {
+        assert(in->id_count == 0 || (in->ids && out->results));
+    }
+    out->job_count = 0;
+    status = storage->ops->take_out(storage, in, out, err);
+    assert(status >= 0 || out->job_count == 0);
+    return status;
+}
+
+/* Is this a state that a job can be brought in with? */
+static inline bool can_be_brought(enum pawl_state state)
+{
+    return state == PAWL_SCHEDULED || state == PAWL_PENDING ||
+           state == PAWL_FAILED || state == PAWL_COMPLETED ||
+           state == PAWL_DEAD || state == PAWL_CANCELLED;
+}
+
+enum pawl_status storage_bring_in(struct pawl_storage *storage,
+                                  const struct pawl_bring_in *in,
+                                  struct pawl_put_result *results,
+                                  struct pawl_error *err)
+{
+    size_t i;
+
+    assert(in->seq > 0 && in->job_count > 0);
+    for (i = 0; i < in->job_count; i++)
+        assert(can_be_brought(in->jobs[i]->state));
+    return storage->ops->bring_in(storage, in, results, err);
+}
+
 enum pawl_status storage_stats(struct pawl_storage *storage, const char *queue,
                                struct pawl_stats **out, struct pawl_error *err)
 {

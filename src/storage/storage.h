@@ -56,6 +56,14 @@ enum pawl_status storage_alter(struct pawl_storage *storage,
                                const struct pawl_alter *in,
                                struct pawl_alter_reply *out,
                                struct pawl_error *err);
+enum pawl_status storage_take_out(struct pawl_storage *storage,
+                                  const struct pawl_take_out *in,
+                                  struct pawl_take_out_reply *out,
+                                  struct pawl_error *err);
+enum pawl_status storage_bring_in(struct pawl_storage *storage,
+                                  const struct pawl_bring_in *in,
+                                  struct pawl_put_result *results,
+                                  struct pawl_error *err);
 enum pawl_status storage_stats(struct pawl_storage *storage, const char *queue,
                                struct pawl_stats **out, struct pawl_error *err);
 enum pawl_status storage_health(struct pawl_storage *storage,

@@ -156,6 +156,30 @@ static enum pawl_status trace_alter(struct pawl_storage *self,
                 in->queue, (int)in->kind, in->id_count, out->changed);
 }
 
+static enum pawl_status trace_take_out(struct pawl_storage *self,
+                                       const struct pawl_take_out *in,
+                                       struct pawl_take_out_reply *out,
+                                       struct pawl_error *err)
+{
+    int64_t t = clock_mono_ns();
+    enum pawl_status status = storage_take_out(inner(self), in, out, err);
+
+    return tell(self, t, status, "take_out '%s' kind %d ids %zu got %zu",
+                in->queue, (int)in->kind, in->id_count, out->job_count);
+}
+
+static enum pawl_status trace_bring_in(struct pawl_storage *self,
+                                       const struct pawl_bring_in *in,
+                                       struct pawl_put_result *results,
+                                       struct pawl_error *err)
+{
+    int64_t t = clock_mono_ns();
+
+    return tell(self, t, storage_bring_in(inner(self), in, results, err),
+                "bring_in '%s' seq %" PRIu64 " jobs %zu", in->queue, in->seq,
+                in->job_count);
+}
+
 static enum pawl_status trace_stats(struct pawl_storage *self, const char *queue,
                                     struct pawl_stats **out,
                                     struct pawl_error *err)
@@ -199,6 +223,8 @@ enum pawl_status trace_wrap(struct pawl_storage **storage,
         .get = trace_get,
         .list = trace_list,
         .alter = trace_alter,
+        .take_out = trace_take_out,
+        .bring_in = trace_bring_in,
         .stats = trace_stats,
         .health = trace_health,
     };

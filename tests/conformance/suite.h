@@ -24,5 +24,7 @@ TCase *topic_stats(void);
 TCase *topic_names(void);
 TCase *topic_wait(void);
 TCase *topic_threads(void);
+TCase *topic_move(void);
+TCase *topic_bring(void);
 
 #endif

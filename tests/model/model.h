@@ -21,7 +21,9 @@ enum {
     SENT = 16,   /* puts that may be sent again, per session and queue */
     BATCH = 40,  /* most jobs, outcomes, claims or ids in one call */
     IDS = 1024,  /* latest ids remembered */
-    CLAIMS = 256 /* latest claims remembered */
+    CLAIMS = 256, /* latest claims remembered */
+    MOVERS = 2,
+    HELD = 64 /* latest jobs held remembered */
 };
 
 struct side {
@@ -46,10 +48,22 @@ struct known_claim {
     struct pawl_outcome outcome;
 };
 
+/* A job that was handed over to a mover, settled since or not. */
+struct known_held {
+    struct pawl_id id;
+    int mover, queue;
+    char key[8]; /* the longest that model_put.c makes has 6 bytes */
+    enum pawl_key_mode key_mode;
+    pawl_duration key_ttl;
+    pawl_time enqueued_at;
+};
+
 struct sent_put {
     uint64_t seq;
     size_t count;
+    bool brought; /* it was a bring_in, of `whole`, not a put */
     struct pawl_new_job jobs[BATCH];
+    struct pawl_job whole[BATCH];
 };
 
 struct sender { /* one session on one queue */
@@ -73,6 +87,8 @@ struct model {
     size_t id_count;
     struct known_claim claims[CLAIMS];
     size_t claim_count;
+    struct known_held held[HELD];
+    size_t held_count;
 };
 
 extern const char *const model_queues[QUEUES];
@@ -84,9 +100,11 @@ size_t chance(struct model *m, size_t below);
 /* True in `percent` of cases. */
 bool chance_of(struct model *m, unsigned percent);
 
-/* --- steps (model_put.c, model_ops.c) ------------------------------------------- */
+/* --- steps (model_put.c, model_move.c, model_ops.c) ------------------------------ */
 void op_put(struct model *m);
 void op_resend(struct model *m);
+void op_take_out(struct model *m);
+void op_bring_in(struct model *m);
 void op_exchange(struct model *m);
 void op_renew(struct model *m);
 void op_sweep(struct model *m);
@@ -102,6 +120,12 @@ void op_dump(struct model *m);
 
 struct pawl_id model_new_id(struct model *m, int queue);
 struct pawl_id model_some_id(struct model *m, int queue);
+/* The next put of a session: a new seq, and how many jobs. */
+struct sent_put *model_next_put(struct model *m, int session, int queue);
+struct pawl_session model_session(int session);
+struct pawl_new_job model_random_job(struct model *m, int queue);
+void model_bring_both(struct model *m, int session, int queue,
+                      const struct sent_put *put);
 struct pawl_retention model_retention(struct model *m);
 
 /* --- comparing (model_compare.c) -------------------------------------------------- */

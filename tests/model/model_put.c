@@ -79,7 +79,7 @@ static struct pawl_backoff random_backoff(struct model *m)
     return backoff;
 }
 
-static struct pawl_new_job random_job(struct model *m, int queue)
+struct pawl_new_job model_random_job(struct model *m, int queue)
 {
     static const int priorities[] = { 1, 3, 5, 5, 5, 5, 5, 10 };
     static const char *const types[] = { "", "send", "sen", "'" };
@@ -106,6 +106,11 @@ static struct pawl_new_job random_job(struct model *m, int queue)
     return job;
 }
 
+struct pawl_session model_session(int session)
+{
+    return (struct pawl_session){ { 's', (uint8_t)session } };
+}
+
 static void put_both(struct model *m, int session, int queue,
                      const struct sent_put *put)
 {
@@ -113,7 +118,7 @@ static void put_both(struct model *m, int session, int queue,
     struct pawl_error err[SIDES] = { 0 };
     enum pawl_status status[SIDES];
     struct pawl_put in = { .queue = model_queues[queue],
-                           .session = { { 's', (uint8_t)session } },
+                           .session = model_session(session),
                            .seq = put->seq,
                            .jobs = put->jobs,
                            .job_count = put->count };
@@ -128,9 +133,8 @@ static void put_both(struct model *m, int session, int queue,
     }
 }
 
-void op_put(struct model *m)
+struct sent_put *model_next_put(struct model *m, int session, int queue)
 {
-    int session = (int)chance(m, SESSIONS), queue = (int)chance(m, QUEUES);
     struct sender *sender = &m->sender[session][queue];
     struct sent_put *put;
     uint64_t seq;
@@ -149,8 +153,16 @@ void op_put(struct model *m)
     put = &sender->sent[seq % SENT];
     put->seq = seq;
     put->count = 1 + (chance_of(m, 5) ? chance(m, BATCH) : chance(m, 4));
+    return put;
+}
+
+void op_put(struct model *m)
+{
+    int session = (int)chance(m, SESSIONS), queue = (int)chance(m, QUEUES);
+    struct sent_put *put = model_next_put(m, session, queue);
+    put->brought = false;
     for (size_t i = 0; i < put->count; i++) {
-        put->jobs[i] = random_job(m, queue);
+        put->jobs[i] = model_random_job(m, queue);
         if (i > 0 && chance_of(m, 3))
             put->jobs[i].id = put->jobs[chance(m, i)].id;
     }
@@ -167,6 +179,10 @@ void op_resend(struct model *m)
     if (sender->last_seq <= back)
         return;
     const struct sent_put *put = &sender->sent[(sender->last_seq - back) % SENT];
-    if (put->seq == sender->last_seq - back)
+    if (put->seq != sender->last_seq - back)
+        return;
+    if (put->brought)
+        model_bring_both(m, session, queue, put);
+    else
         put_both(m, session, queue, put);
 }

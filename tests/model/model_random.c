@@ -121,17 +121,19 @@ static const struct {
     void (*run)(struct model *m);
     unsigned weight, crowded_weight; /* of 1000 */
 } ops[] = {
-    { "put", op_put, 210, 20 },
+    { "put", op_put, 180, 20 },
     { "resend", op_resend, 40, 40 },
-    { "exchange", op_exchange, 330, 450 },
+    { "take out", op_take_out, 50, 65 },
+    { "bring in", op_bring_in, 30, 5 },
+    { "exchange", op_exchange, 310, 410 },
     { "renew", op_renew, 70, 70 },
     { "sweep", op_sweep, 80, 120 },
-    { "alter named", op_alter_named, 70, 90 },
+    { "alter named", op_alter_named, 60, 80 },
     { "alter matching", op_alter_matching, 15, 25 },
     { "alter queue", op_alter_queue, 15, 15 },
-    { "get", op_get, 50, 50 },
+    { "get", op_get, 40, 40 },
     { "list", op_list, 15, 15 },
-    { "time", op_time, 100, 100 },
+    { "time", op_time, 90, 90 },
     { "reopen", op_reopen, 5, 5 },
 };
 

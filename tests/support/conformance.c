@@ -25,7 +25,7 @@ static uint64_t last_seq;
 static void **owned;
 static size_t owned_count, owned_room;
 
-static void *own(void *block)
+void *own(void *block)
 {
     if (owned_count == owned_room) {
         owned_room = owned_room == 0 ? 256 : owned_room * 2;

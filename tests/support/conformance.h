@@ -33,6 +33,8 @@ void conformance_end(void);
 /* Of each test. */
 void fixture_open(void);
 void fixture_close(void);
+/* A block of malloc() that goes with the test; the same is returned. */
+void *own(void *block);
 /* One more instance on the test's store; closed with the fixture, or before it
  * by instance_close(). */
 struct pawl_storage *instance_open(void);

@@ -109,6 +109,16 @@ static enum pawl_status lossy_alter(struct pawl_storage *self,
                                     struct pawl_alter_reply *out,
                                     struct pawl_error *err)
     PASS(alter, in, out, err)
+static enum pawl_status lossy_take_out(struct pawl_storage *self,
+                                       const struct pawl_take_out *in,
+                                       struct pawl_take_out_reply *out,
+                                       struct pawl_error *err)
+    PASS(take_out, in, out, err)
+static enum pawl_status lossy_bring_in(struct pawl_storage *self,
+                                       const struct pawl_bring_in *in,
+                                       struct pawl_put_result *results,
+                                       struct pawl_error *err)
+    PASS(bring_in, in, results, err)
 static enum pawl_status lossy_stats(struct pawl_storage *self, const char *queue,
                                     struct pawl_stats **out,
                                     struct pawl_error *err)
@@ -125,6 +135,7 @@ static struct pawl_storage_ops lossy_ops = {
     .put = lossy_put, .exchange = lossy_exchange, .renew = lossy_renew,
     .sweep = lossy_sweep, .wait = lossy_wait, .kick = lossy_kick,
     .get = lossy_get, .list = lossy_list, .alter = lossy_alter,
+    .take_out = lossy_take_out, .bring_in = lossy_bring_in,
     .stats = lossy_stats, .health = lossy_health,
 };
 

@@ -94,6 +94,8 @@ const struct pawl_storage_ops memory_storage = {
     .get = memory_get,
     .list = memory_list,
     .alter = memory_alter,
+    .take_out = memory_take_out,
+    .bring_in = memory_bring_in,
     .stats = memory_stats,
     .health = memory_health,
 };

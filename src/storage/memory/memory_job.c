@@ -5,7 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* --- making and removing ----------------------------------------------------- */
+/* --- errors, in a block of their own --------------------------------------------- */
+
+static size_t text_size(const char *text)
+{
+    return text == NULL ? 1 : strlen(text) + 1;
+}
 
 static const char *take_text(char **at, const char *text)
 {
@@ -15,10 +20,25 @@ static const char *take_text(char **at, const char *text)
     return to;
 }
 
-static size_t text_size(const char *text)
+/* `count` is not zero. NULL: out of memory. */
+static struct pawl_job_error *errors_copy(const struct pawl_job_error *all,
+                                          size_t count)
 {
-    return text == NULL ? 1 : strlen(text) + 1;
+    size_t size = count * sizeof *all;
+    for (size_t i = 0; i < count; i++)
+        size += text_size(all[i].message);
+    struct pawl_job_error *errors = malloc(size);
+    if (errors == NULL)
+        return NULL;
+    char *at = (char *)(errors + count);
+    for (size_t i = 0; i < count; i++) {
+        errors[i] = all[i];
+        errors[i].message = take_text(&at, all[i].message);
+    }
+    return errors;
 }
+
+/* --- making and removing ----------------------------------------------------- */
 
 static void fill(struct memory_job *record, const struct pawl_new_job *in,
                  pawl_time now)
@@ -65,6 +85,59 @@ struct memory_job *memory_job_new(struct memory_queue *queue,
             free(job);
             return NULL;
         }
+    }
+    return job;
+}
+
+/* What came to the job in its life. False: out of memory. */
+static bool fill_life(struct memory_job *record, const struct pawl_job *in)
+{
+    struct pawl_job *job = &record->job;
+    size_t drop = in->error_count < PAWL_ERRORS_KEPT
+                      ? 0
+                      : in->error_count - PAWL_ERRORS_KEPT;
+    job->run_at = in->run_at;
+    job->started_at = in->started_at;
+    job->finished_at = in->finished_at;
+    job->expires_at = in->expires_at;
+    job->attempt = in->attempt;
+    job->crashes = in->crashes;
+    job->epoch = in->epoch;
+    if (in->error_count > 0) {
+        job->errors = errors_copy(in->errors + drop, in->error_count - drop);
+        if (job->errors == NULL)
+            return false;
+        job->error_count = in->error_count - drop;
+    }
+    if (in->result_size > 0) {
+        void *result = malloc(in->result_size);
+        if (result == NULL)
+            return false;
+        memcpy(result, in->result, in->result_size);
+        memory_job_set_result(record, result, in->result_size);
+    }
+    return true;
+}
+
+struct memory_job *memory_job_new_whole(struct memory_queue *queue,
+                                        const struct pawl_job *in)
+{
+    struct pawl_new_job as_new = { .type = in->type,
+                                   .payload = in->payload,
+                                   .payload_size = in->payload_size,
+                                   .priority = in->priority,
+                                   .max_attempts = in->max_attempts,
+                                   .backoff = in->backoff,
+                                   .timeout = in->timeout,
+                                   .key = in->key[0] == '\0' ? NULL : in->key,
+                                   .key_mode = in->key_mode,
+                                   .key_ttl = in->key_ttl,
+                                   .group = in->group,
+                                   .id = in->id };
+    struct memory_job *job = memory_job_new(queue, &as_new, in->enqueued_at);
+    if (job != NULL && !fill_life(job, in)) {
+        memory_job_remove(job);
+        job = NULL;
     }
     return job;
 }
@@ -142,16 +215,39 @@ void memory_job_to_lease(struct memory_job *job, pawl_time until)
     place(job, PAWL_PROCESSING, until, job->job.id.b);
 }
 
+void memory_job_to_finished(struct memory_job *job, enum pawl_state state)
+{
+    assert(memory_state_finished(state));
+    place(job, state, ++job->queue->entered[state], job->job.id.b);
+}
+
 void memory_job_finish(struct memory_job *job, enum pawl_state state,
                        pawl_time now, struct pawl_keep keep)
 {
-    assert(memory_state_finished(state));
     job->job.finished_at = now;
     if (job->key != NULL && !job->key->throttle)
         memory_key_release(&job->queue->keys, job->key);
-    place(job, state, ++job->queue->entered[state], job->job.id.b);
+    memory_job_to_finished(job, state);
     if (keep.age == 0 || keep.count == 0)
         memory_job_remove(job);
+}
+
+void memory_job_hold(struct memory_job *job, struct pawl_session mover)
+{
+    struct memory_hold *hold = &job->hold;
+    hold->mover = mover;
+    hold->state = job->job.state;
+    hold->rank = job->rank;
+    memcpy(hold->tie, job->order + 8, sizeof hold->tie);
+    place(job, PAWL_HELD, ++job->queue->holds, job->job.id.b);
+}
+
+void memory_job_release(struct memory_job *job)
+{
+    struct memory_hold hold = job->hold;
+    place(job, hold.state, hold.rank, hold.tie);
+    if (hold.state == PAWL_PENDING)
+        memory_queue_arrived(job->queue);
 }
 
 bool memory_job_expired(const struct memory_job *job, pawl_time now)
@@ -199,19 +295,7 @@ struct pawl_job_error *memory_job_errors_with(const struct memory_job *job,
     if (count > 0)
         memcpy(all, job->job.errors + drop, count * sizeof *all);
     all[count++] = (struct pawl_job_error){ now, job->job.attempt, message };
-
-    size_t size = count * sizeof *all;
-    for (size_t i = 0; i < count; i++)
-        size += text_size(all[i].message);
-    struct pawl_job_error *errors = malloc(size);
-    if (errors == NULL)
-        return NULL;
-    char *at = (char *)(errors + count);
-    for (size_t i = 0; i < count; i++) {
-        errors[i] = all[i];
-        errors[i].message = take_text(&at, all[i].message);
-    }
-    return errors;
+    return errors_copy(all, count);
 }
 
 void memory_job_set_errors(struct memory_job *job, struct pawl_job_error *errors)

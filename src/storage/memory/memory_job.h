@@ -13,6 +13,14 @@
 /* The lease of an owner that is gone; renewing does not bring it back. */
 #define MEMORY_LEASE_ENDED INT64_MIN
 
+/* What a held job was, and is again when it is released. */
+struct memory_hold {
+    struct pawl_session mover; /* whose mark it is */
+    enum pawl_state state;
+    int64_t rank;
+    uint8_t tie[16];
+};
+
 struct memory_job {
     struct memory_node by_id;    /* in the store */
     struct memory_node by_order; /* in queue->states[job.state] */
@@ -23,6 +31,7 @@ struct memory_job {
     struct pawl_job job;    /* as readers see it */
     struct pawl_owner last_owner; /* of the latest claim, also afterwards */
     pawl_time lease_until;        /* steady clock; while processing */
+    struct memory_hold hold;      /* while held */
     size_t size;
     char bytes[]; /* payload and texts */
 };
@@ -31,6 +40,10 @@ struct memory_job {
  * memory. */
 struct memory_job *memory_job_new(struct memory_queue *queue,
                                   const struct pawl_new_job *in, pawl_time now);
+/* The same of a whole job that lived elsewhere, with all that it was but state,
+ * owner and a request to cancel. Its key is not held yet. */
+struct memory_job *memory_job_new_whole(struct memory_queue *queue,
+                                        const struct pawl_job *in);
 /* Delete the job; its key is let go unless it is a throttle. NULL is fine. */
 void memory_job_remove(struct memory_job *job);
 
@@ -46,6 +59,12 @@ void memory_job_to_lease(struct memory_job *job, pawl_time until);
  * such jobs at all, and then gone when this returns. */
 void memory_job_finish(struct memory_job *job, enum pawl_state state,
                        pawl_time now, struct pawl_keep keep);
+/* -> completed, dead or cancelled as the latest there, and nothing else: for a
+ * job that finished elsewhere. */
+void memory_job_to_finished(struct memory_job *job, enum pawl_state state);
+/* -> held, behind those held before; and back to the very place it had. */
+void memory_job_hold(struct memory_job *job, struct pawl_session mover);
+void memory_job_release(struct memory_job *job);
 /* Its ttl is over: -> cancelled, with the error "expired". False, and nothing
  * was done: out of memory. */
 bool memory_job_expire(struct memory_job *job, pawl_time now,

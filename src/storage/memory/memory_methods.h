@@ -28,6 +28,14 @@ enum pawl_status memory_alter(struct pawl_storage *self,
                               const struct pawl_alter *in,
                               struct pawl_alter_reply *out,
                               struct pawl_error *err);
+enum pawl_status memory_take_out(struct pawl_storage *self,
+                                 const struct pawl_take_out *in,
+                                 struct pawl_take_out_reply *out,
+                                 struct pawl_error *err);
+enum pawl_status memory_bring_in(struct pawl_storage *self,
+                                 const struct pawl_bring_in *in,
+                                 struct pawl_put_result *results,
+                                 struct pawl_error *err);
 enum pawl_status memory_stats(struct pawl_storage *self, const char *queue,
                               struct pawl_stats **out, struct pawl_error *err);
 enum pawl_status memory_health(struct pawl_storage *self,

@@ -50,34 +50,6 @@ static struct pawl_put_result put_one(struct memory_job *job, pawl_time now)
     return (struct pawl_put_result){ PAWL_OK, id };
 }
 
-/* True: this put was made before, or is refused; *status is its answer. */
-static bool replayed(const struct memory_session *session,
-                     const struct pawl_put *in, struct pawl_put_result *results,
-                     enum pawl_status *status, struct pawl_error *err)
-{
-    const struct memory_replies *kept = memory_session_find(session, in->seq);
-    *status = PAWL_OK;
-    if (kept != NULL && kept->count == in->job_count) {
-        if (kept->count > 0)
-            memcpy(results, kept->results, kept->count * sizeof *results);
-        return true;
-    }
-    if (kept != NULL) {
-        *status = pawl_error_set(err, PAWL_EINVAL,
-                                 "put %llu into '%s' was of %zu jobs, now of %zu",
-                                 (unsigned long long)in->seq, in->queue,
-                                 kept->count, in->job_count);
-        return true;
-    }
-    if (memory_session_too_old(session, in->seq)) {
-        *status = pawl_error_set(err, PAWL_ETOOOLD,
-                                 "put %llu into '%s' is older than those remembered",
-                                 (unsigned long long)in->seq, in->queue);
-        return true;
-    }
-    return false;
-}
-
 enum pawl_status memory_put(struct pawl_storage *storage,
                             const struct pawl_put *in,
                             struct pawl_put_result *results,
@@ -95,7 +67,8 @@ enum pawl_status memory_put(struct pawl_storage *storage,
         session = memory_session_at(&queue->sessions, in->session);
     if (session == NULL)
         goto no_memory;
-    if (replayed(session, in, results, &status, err))
+    if (memory_session_replay(session, in->queue, in->seq, results, in->job_count,
+                              &status, err))
         goto out;
     records = calloc(in->job_count + 1, sizeof *records);
     replies = calloc(in->job_count + 1, sizeof *replies);

@@ -20,8 +20,9 @@ struct memory_session *memory_session_at(struct memory_index *sessions,
     return session;
 }
 
-const struct memory_replies *
-memory_session_find(const struct memory_session *session, uint64_t seq)
+/* What was answered to this seq; NULL when that is not kept. */
+static const struct memory_replies *find(const struct memory_session *session,
+                                         uint64_t seq)
 {
     for (int i = 0; i < session->kept_count; i++) {
         if (session->kept[i].seq == seq)
@@ -30,10 +31,39 @@ memory_session_find(const struct memory_session *session, uint64_t seq)
     return NULL;
 }
 
-bool memory_session_too_old(const struct memory_session *session, uint64_t seq)
+/* So old that it may have been answered and forgotten? */
+static bool too_old(const struct memory_session *session, uint64_t seq)
 {
     return session->kept_count == MEMORY_SESSION_KEPT &&
            seq < session->kept[0].seq;
+}
+
+bool memory_session_replay(const struct memory_session *session,
+                           const char *queue, uint64_t seq,
+                           struct pawl_put_result *results, size_t count,
+                           enum pawl_status *status, struct pawl_error *err)
+{
+    const struct memory_replies *kept = find(session, seq);
+    *status = PAWL_OK;
+    if (kept != NULL && kept->count == count) {
+        if (count > 0)
+            memcpy(results, kept->results, count * sizeof *results);
+        return true;
+    }
+    if (kept != NULL) {
+        *status = pawl_error_set(err, PAWL_EINVAL,
+                                 "put %llu into '%s' was of %zu jobs, now of %zu",
+                                 (unsigned long long)seq, queue, kept->count,
+                                 count);
+        return true;
+    }
+    if (too_old(session, seq)) {
+        *status = pawl_error_set(err, PAWL_ETOOOLD,
+                                 "put %llu into '%s' is older than those remembered",
+                                 (unsigned long long)seq, queue);
+        return true;
+    }
+    return false;
 }
 
 void memory_session_keep(struct memory_session *session, uint64_t seq,

@@ -1,4 +1,5 @@
-/* memory_session.h - the replies of the last puts of each session, per queue. */
+/* memory_session.h - the replies of the last puts of each session, per
+ * queue. Bringing jobs in counts as a put here. */
 #ifndef PAWL_STORAGE_MEMORY_SESSION_H
 #define PAWL_STORAGE_MEMORY_SESSION_H
 
@@ -23,11 +24,12 @@ struct memory_session {
 /* Find it or make it; NULL when memory is out. */
 struct memory_session *memory_session_at(struct memory_index *sessions,
                                          struct pawl_session id);
-/* What was answered to this seq; NULL when that is not kept. */
-const struct memory_replies *
-memory_session_find(const struct memory_session *session, uint64_t seq);
-/* So old that it may have been answered and forgotten? */
-bool memory_session_too_old(const struct memory_session *session, uint64_t seq);
+/* True: this call was answered before, or is refused; *status is its answer, and
+ * results[count] hold the replies again. */
+bool memory_session_replay(const struct memory_session *session,
+                           const char *queue, uint64_t seq,
+                           struct pawl_put_result *results, size_t count,
+                           enum pawl_status *status, struct pawl_error *err);
 /* Keep `results`, which becomes the session's to free; the oldest go. */
 void memory_session_keep(struct memory_session *session, uint64_t seq,
                          struct pawl_put_result *results, size_t count);

@@ -38,6 +38,7 @@ struct memory_queue {
     int64_t tail, head;
     /* How many jobs ever entered each finished state: the ordinal of the latest. */
     int64_t entered[PAWL_STATE_COUNT];
+    int64_t holds; /* how many jobs were ever held: the place of the latest */
     uint64_t failed_total;
     uint64_t arrivals; /* how often something became claimable */
     bool paused;

@@ -105,7 +105,9 @@ static void recover(struct step *step)
 
 /* --- what is over ------------------------------------------------------------------- */
 
-/* Ordinals and finishing times rise together, so the first is over first. */
+/* Ordinals and finishing times rise together, so the first is over first; but
+ * for a job that finished elsewhere, which goes no earlier than those before
+ * it. */
 static struct memory_job *first_over(const struct step *step,
                                      enum pawl_state state)
 {

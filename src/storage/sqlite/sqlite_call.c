@@ -96,8 +96,8 @@ enum pawl_status call_tail(struct sqlite_call *call, int priority,
     enum pawl_status status = PAWL_OK;
 
     if (*tail == 0) {
-        status = queue_last_rank(call->db, call->queue.n, LANE_FIRST(priority),
-                                 LANE_LAST(priority), tail, call->err);
+        status = queue_lane_tail(call->db, call->queue.n, priority, tail,
+                                 call->err);
         if (*tail == 0)
             *tail = LANE_FIRST(priority) + LANE_MIDDLE;
     }
@@ -112,8 +112,8 @@ enum pawl_status call_head(struct sqlite_call *call, int priority, size_t ahead,
     enum pawl_status status = PAWL_OK;
 
     if (*head == 0) {
-        status = queue_first_rank(call->db, call->queue.n, LANE_FIRST(priority),
-                                  LANE_LAST(priority), head, call->err);
+        status = queue_lane_head(call->db, call->queue.n, priority, head,
+                                 call->err);
         if (*head == 0)
             *head = LANE_FIRST(priority) + LANE_MIDDLE;
     }

@@ -42,6 +42,8 @@ enum pawl_status key_take(struct sqlite_db *db, const struct sqlite_key *key,
     bool held;
 
     status = find_holder(db, key, now, &held, holder, err);
+    if (held && key->again && memcmp(holder->b, key->id->b, sizeof holder->b) == 0)
+        held = false;
     *taken = !held;
     if (status != PAWL_OK || held)
         return status;

@@ -16,6 +16,7 @@ struct sqlite_key {
     const struct pawl_id *id; /* of the job */
     enum pawl_key_mode mode;
     pawl_time until; /* 0: no end */
+    bool again;      /* take it over from an earlier stay of this very id */
 };
 
 /* Take the key for its job. *taken is false when another job holds it, and

@@ -179,11 +179,12 @@ static void read_option(struct reader *r, struct sqlite_options *out)
 
 void options_unpack(const void *bytes, size_t size, struct sqlite_options *out)
 {
-    struct reader r = { bytes, (const uint8_t *)bytes + size, false };
+    struct reader r = { bytes, bytes, false };
 
     *out = (struct sqlite_options){ .max_attempts = OPTIONS_ATTEMPTS };
     if (!bytes)
         return;
+    r.end += size;
     while (r.at < r.end && !r.broken) {
         struct sqlite_options next = *out;
         read_option(&r, &next);

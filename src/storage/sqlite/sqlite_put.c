@@ -10,19 +10,11 @@
  * or else it is written down in the table reply (sqlite_session.h). So the first
  * job alone tells.
  */
+#include "sqlite_put.h"
+
 #include <string.h>
 
-#include "sqlite_call.h"
 #include "sqlite_key.h"
-
-#define DEFAULT_PRIORITY 5 /* what a NULL means; part of the format */
-
-struct step {
-    struct sqlite_call call;
-    const struct pawl_put *in;
-    int64_t session;
-    int64_t last; /* no place after this one is taken */
-};
 
 /* --- where a job goes ----------------------------------------------------- */
 
@@ -32,7 +24,7 @@ struct slots {
     bool same_put; /* stored by this very put */
 };
 
-static enum pawl_status look_at_slots(struct step *step,
+static enum pawl_status look_at_slots(struct put_step *step,
                                       const struct pawl_id *id,
                                       struct slots *out)
 {
@@ -63,7 +55,7 @@ static enum pawl_status look_at_slots(struct step *step,
     return status;
 }
 
-static enum pawl_status look_for_last(struct step *step)
+static enum pawl_status look_for_last(struct put_step *step)
 {
     sqlite3_stmt *stmt = sql(step->call.db, SQL_JOB_LAST);
     enum pawl_status status;
@@ -77,7 +69,7 @@ static enum pawl_status look_for_last(struct step *step)
 
 /* Ids rise with time, so most are beyond every job there is, and there is nothing
  * to look at: 8 % of a put of many. */
-static enum pawl_status find_slot(struct step *step, const struct pawl_id *id,
+static enum pawl_status find_slot(struct put_step *step, const struct pawl_id *id,
                                   struct slots *out)
 {
     int64_t base = row_place(*id);
@@ -88,7 +80,7 @@ static enum pawl_status find_slot(struct step *step, const struct pawl_id *id,
     return PAWL_OK;
 }
 
-static enum pawl_status no_slot(const struct step *step,
+static enum pawl_status no_slot(const struct put_step *step,
                                 const struct pawl_id *id)
 {
     char text[PAWL_ID_TEXT];
@@ -101,112 +93,31 @@ static enum pawl_status no_slot(const struct step *step,
         ROW_SLOTS, text);
 }
 
-/* --- one job -------------------------------------------------------------- */
-
-static enum pawl_status insert(struct step *step,
-                               const struct pawl_new_job *job, int64_t place,
-                               enum pawl_state state, int64_t rank,
-                               pawl_time run_at)
-{
-    const struct sqlite_call *call = &step->call;
-    sqlite3_stmt *stmt = sql(call->db, SQL_JOB_ADD);
-    pawl_time expires_at = job->ttl > 0 ? call->now + job->ttl : 0;
-    uint8_t options[OPTIONS_MAX];
-    size_t size = options_pack(job, expires_at, options);
-
-    sqlite3_bind_int64(stmt, 1, place);
-    row_bind_id(stmt, 2, &job->id);
-    sqlite3_bind_int64(stmt, 3, call->queue.n);
-    sqlite3_bind_int64(stmt, 4, state);
-    sqlite3_bind_int64(stmt, 5, rank);
-    sqlite3_bind_int64(stmt, 6, call->now);
-    sqlite3_bind_int64(stmt, 7, step->session);
-    sqlite3_bind_int64(stmt, 8, (int64_t)step->in->seq);
-    row_bind_number(stmt, 9, job->priority, DEFAULT_PRIORITY);
-    row_bind_number(stmt, 10, run_at, call->now);
-    row_bind_text(stmt, 11, job->type);
-    row_bind_text(stmt, 12, job->key);
-    if (size > 0)
-        row_bind_bytes(stmt, 13, options, size);
-    if (job->payload_size > ROW_INLINE_MAX)
-        sqlite3_bind_int64(stmt, 14, (int64_t)job->payload_size);
-    else
-        row_bind_bytes(stmt, 14, job->payload, job->payload_size);
-    return sql_run(call->db, stmt, call->err);
-}
-
-static enum pawl_status insert_payload(struct step *step, int64_t place,
-                                       const struct pawl_new_job *job)
-{
-    sqlite3_stmt *stmt = sql(step->call.db, SQL_PAYLOAD_ADD);
-
-    sqlite3_bind_int64(stmt, 1, place);
-    row_bind_bytes(stmt, 2, job->payload, job->payload_size);
-    return sql_run(step->call.db, stmt, step->call.err);
-}
-
-static enum pawl_status take_key(struct step *step,
-                                 const struct pawl_new_job *job,
-                                 struct pawl_put_result *result)
-{
-    pawl_time now = step->call.now;
-    struct sqlite_key key = {
-        .queue = step->call.queue.n,
-        .text = job->key,
-        .id = &job->id,
-        .mode = job->key_mode,
-        .until = job->key_ttl > 0 ? now + job->key_ttl : 0,
-    };
-    enum pawl_status status;
-    bool taken = true;
-
-    status = key_take(step->call.db, &key, now, &taken, &result->id,
-                      step->call.err);
-    if (!taken)
-        result->status = PAWL_KEY_TAKEN;
-    return status;
-}
-
-static enum pawl_status put_one(struct step *step,
-                                const struct pawl_new_job *job,
+static enum pawl_status put_one(struct put_step *step, size_t i,
                                 const struct slots *slots,
                                 struct pawl_put_result *result)
 {
-    struct sqlite_call *call = &step->call;
-    pawl_time run_at = job->run_at != 0 ? job->run_at : call->now + job->delay;
-    enum pawl_state state = PAWL_SCHEDULED;
-    enum pawl_status status = PAWL_OK;
-    int64_t rank = order_time(run_at);
+    const struct pawl_id *id = &step->in->jobs[i].id;
+    enum pawl_status status;
 
-    *result = (struct pawl_put_result){ PAWL_OK, job->id };
+    *result = (struct pawl_put_result){ PAWL_OK, *id };
     if (slots->found) {
         result->status = PAWL_DUPLICATE;
         return PAWL_OK;
     }
     if (slots->free < 0)
-        return no_slot(step, &job->id);
-    if (job->key && job->key[0])
-        status = take_key(step, job, result);
-    if (status != PAWL_OK || result->status != PAWL_OK)
-        return status;
-    call->awaited++; /* also when it is for later: sleepers learn when */
-    if (slots->free > step->last)
+        return no_slot(step, id);
+    status = step->store(step, i, slots->free, result);
+    if (status == PAWL_OK && result->status == PAWL_OK &&
+        slots->free > step->last)
         step->last = slots->free;
-    if (run_at <= call->now) {
-        state = PAWL_PENDING;
-        status = call_tail(call, job->priority, &rank);
-    }
-    if (status == PAWL_OK)
-        status = insert(step, job, slots->free, state, rank, run_at);
-    if (status == PAWL_OK && job->payload_size > ROW_INLINE_MAX)
-        status = insert_payload(step, slots->free, job);
     return status;
 }
 
 /* --- all of them ---------------------------------------------------------- */
 
 /* `slots`: what was seen for the first job. */
-static enum pawl_status put_all(struct step *step, struct slots slots,
+static enum pawl_status put_all(struct put_step *step, struct slots slots,
                                 struct pawl_put_result *results)
 {
     const struct pawl_put *in = step->in;
@@ -219,10 +130,10 @@ static enum pawl_status put_all(struct step *step, struct slots slots,
         if (i > 0)
             status = find_slot(step, &in->jobs[i].id, &slots);
         if (status == PAWL_OK)
-            status = put_one(step, &in->jobs[i], &slots, &results[i]);
+            status = put_one(step, i, &slots, &results[i]);
         mixed |= status == PAWL_OK && results[i].status != PAWL_OK;
     }
-    if (status == PAWL_OK && mixed)
+    if (status == PAWL_OK && (mixed || step->keep_replies))
         status = reply_keep(step->call.db, step->session, step->call.queue.n,
                             in, results, step->call.err);
     return status;
@@ -230,7 +141,7 @@ static enum pawl_status put_all(struct step *step, struct slots slots,
 
 /* A put too old for its reply to be kept. What it stored and is still there
  * tells; anything else does not. */
-static enum pawl_status repeat_old(struct step *step,
+static enum pawl_status repeat_old(struct put_step *step,
                                    struct pawl_put_result *results)
 {
     const struct pawl_put *in = step->in;
@@ -249,7 +160,8 @@ static enum pawl_status repeat_old(struct step *step,
     return status;
 }
 
-static enum pawl_status put(struct step *step, struct pawl_put_result *results)
+enum pawl_status put_step_run(struct put_step *step,
+                              struct pawl_put_result *results)
 {
     const struct pawl_put *in = step->in;
     struct sqlite_call *call = &step->call;
@@ -278,17 +190,109 @@ static enum pawl_status put(struct step *step, struct pawl_put_result *results)
     return PAWL_OK;
 }
 
+/* --- a new job ------------------------------------------------------------- */
+
+static enum pawl_status insert(struct put_step *step,
+                               const struct pawl_new_job *job, int64_t place,
+                               enum pawl_state state, int64_t rank,
+                               pawl_time run_at)
+{
+    const struct sqlite_call *call = &step->call;
+    sqlite3_stmt *stmt = sql(call->db, SQL_JOB_ADD);
+    pawl_time expires_at = job->ttl > 0 ? call->now + job->ttl : 0;
+    uint8_t options[OPTIONS_MAX];
+    size_t size = options_pack(job, expires_at, options);
+
+    sqlite3_bind_int64(stmt, 1, place);
+    row_bind_id(stmt, 2, &job->id);
+    sqlite3_bind_int64(stmt, 3, call->queue.n);
+    sqlite3_bind_int64(stmt, 4, state);
+    sqlite3_bind_int64(stmt, 5, rank);
+    sqlite3_bind_int64(stmt, 6, call->now);
+    sqlite3_bind_int64(stmt, 7, step->session);
+    sqlite3_bind_int64(stmt, 8, (int64_t)step->in->seq);
+    row_bind_number(stmt, 9, job->priority, ROW_PRIORITY);
+    row_bind_number(stmt, 10, run_at, call->now);
+    row_bind_text(stmt, 11, job->type);
+    row_bind_text(stmt, 12, job->key);
+    if (size > 0)
+        row_bind_bytes(stmt, 13, options, size);
+    if (job->payload_size > ROW_INLINE_MAX)
+        sqlite3_bind_int64(stmt, 14, (int64_t)job->payload_size);
+    else
+        row_bind_bytes(stmt, 14, job->payload, job->payload_size);
+    return sql_run(call->db, stmt, call->err);
+}
+
+enum pawl_status put_step_payload(struct put_step *step, int64_t place,
+                                  const struct pawl_new_job *job)
+{
+    sqlite3_stmt *stmt = sql(step->call.db, SQL_PAYLOAD_ADD);
+
+    sqlite3_bind_int64(stmt, 1, place);
+    row_bind_bytes(stmt, 2, job->payload, job->payload_size);
+    return sql_run(step->call.db, stmt, step->call.err);
+}
+
+static enum pawl_status take_key(struct put_step *step,
+                                 const struct pawl_new_job *job,
+                                 struct pawl_put_result *result)
+{
+    pawl_time now = step->call.now;
+    struct sqlite_key key = {
+        .queue = step->call.queue.n,
+        .text = job->key,
+        .id = &job->id,
+        .mode = job->key_mode,
+        .until = job->key_ttl > 0 ? now + job->key_ttl : 0,
+    };
+    enum pawl_status status;
+    bool taken = true;
+
+    status = key_take(step->call.db, &key, now, &taken, &result->id,
+                      step->call.err);
+    if (!taken)
+        result->status = PAWL_KEY_TAKEN;
+    return status;
+}
+
+static enum pawl_status store_new(struct put_step *step, size_t i,
+                                  int64_t place, struct pawl_put_result *result)
+{
+    const struct pawl_new_job *job = &step->in->jobs[i];
+    struct sqlite_call *call = &step->call;
+    pawl_time run_at = job->run_at != 0 ? job->run_at : call->now + job->delay;
+    enum pawl_state state = PAWL_SCHEDULED;
+    enum pawl_status status = PAWL_OK;
+    int64_t rank = order_time(run_at);
+
+    if (job->key && job->key[0])
+        status = take_key(step, job, result);
+    if (status != PAWL_OK || result->status != PAWL_OK)
+        return status;
+    call->awaited++; /* also when it is for later: sleepers learn when */
+    if (run_at <= call->now) {
+        state = PAWL_PENDING;
+        status = call_tail(call, job->priority, &rank);
+    }
+    if (status == PAWL_OK)
+        status = insert(step, job, place, state, rank, run_at);
+    if (status == PAWL_OK && job->payload_size > ROW_INLINE_MAX)
+        status = put_step_payload(step, place, job);
+    return status;
+}
+
 enum pawl_status sqlite_put(struct pawl_storage *self,
                             const struct pawl_put *in,
                             struct pawl_put_result *results,
                             struct pawl_error *err)
 {
-    struct step step = { .in = in };
+    struct put_step step = { .in = in, .store = store_new };
     enum pawl_status status;
 
     status = call_begin(&step.call, (struct sqlite_storage *)self, SYNC_FULL,
                         in->queue, CALL_MAKE_NUMBER, err);
     if (status != PAWL_OK)
         return status;
-    return call_end(&step.call, put(&step, results));
+    return call_end(&step.call, put_step_run(&step, results));
 }

@@ -237,9 +237,30 @@ enum pawl_status queue_first_rank(struct sqlite_db *db, int64_t n, int64_t from,
     return end_rank(db, SQL_ORDER_FIRST, n, from, to, rank, err);
 }
 
-enum pawl_status queue_last_rank(struct sqlite_db *db, int64_t n, int64_t from,
-                                 int64_t to, int64_t *rank,
-                                 struct pawl_error *err)
+enum pawl_status queue_lane_head(struct sqlite_db *db, int64_t n, int priority,
+                                 int64_t *rank, struct pawl_error *err)
 {
-    return end_rank(db, SQL_ORDER_LAST, n, from, to, rank, err);
+    int64_t from = LANE_FIRST(priority), to = LANE_LAST(priority), held = 0;
+    enum pawl_status status;
+
+    status = end_rank(db, SQL_ORDER_FIRST, n, from, to, rank, err);
+    if (status == PAWL_OK)
+        status = end_rank(db, SQL_HELD_FIRST, n, from, to, &held, err);
+    if (held != 0 && (*rank == 0 || held < *rank))
+        *rank = held;
+    return status;
+}
+
+enum pawl_status queue_lane_tail(struct sqlite_db *db, int64_t n, int priority,
+                                 int64_t *rank, struct pawl_error *err)
+{
+    int64_t from = LANE_FIRST(priority), to = LANE_LAST(priority), held = 0;
+    enum pawl_status status;
+
+    status = end_rank(db, SQL_ORDER_LAST, n, from, to, rank, err);
+    if (status == PAWL_OK)
+        status = end_rank(db, SQL_HELD_LAST, n, from, to, &held, err);
+    if (held > *rank)
+        *rank = held;
+    return status;
 }

@@ -78,12 +78,15 @@ void order_bind(sqlite3_stmt *stmt, int64_t queue, enum pawl_state state,
 #define LANE_FIRST(priority) ((int64_t)(priority) << LANE_BITS)
 #define LANE_LAST(priority) (LANE_FIRST((priority) + 1) - 1)
 
-/* The first or last pending rank from `from` to `to`; 0: there is none. */
+/* The first pending rank from `from` to `to`; 0: there is none. */
 enum pawl_status queue_first_rank(struct sqlite_db *db, int64_t n, int64_t from,
                                   int64_t to, int64_t *rank,
                                   struct pawl_error *err);
-enum pawl_status queue_last_rank(struct sqlite_db *db, int64_t n, int64_t from,
-                                 int64_t to, int64_t *rank,
-                                 struct pawl_error *err);
+/* The first or last rank of a lane, 0 if it is empty; counting the ranks that held
+ * jobs had and may get again: so a released job never meets its rank taken. */
+enum pawl_status queue_lane_head(struct sqlite_db *db, int64_t n, int priority,
+                                 int64_t *rank, struct pawl_error *err);
+enum pawl_status queue_lane_tail(struct sqlite_db *db, int64_t n, int priority,
+                                 int64_t *rank, struct pawl_error *err);
 
 #endif

@@ -10,8 +10,6 @@
 
 #include "util/buf.h"
 
-#define DEFAULT_PRIORITY 5 /* what a NULL means; part of the format */
-
 /* Columns of {job} in statements.sql. */
 enum column {
     C_PLACE, C_ID, C_QUEUE, C_STATE, C_RANK, C_ENQUEUED_AT, C_SESSION, C_PUT_SEQ,
@@ -115,7 +113,7 @@ void row_head(sqlite3_stmt *stmt, struct sqlite_row *row)
     row->enqueued_at = sqlite3_column_int64(stmt, C_ENQUEUED_AT);
     row->session = sqlite3_column_int64(stmt, C_SESSION);
     row->put_seq = sqlite3_column_int64(stmt, C_PUT_SEQ);
-    row->priority = (int)number_or(stmt, C_PRIORITY, DEFAULT_PRIORITY);
+    row->priority = (int)number_or(stmt, C_PRIORITY, ROW_PRIORITY);
     row->run_at = number_or(stmt, C_RUN_AT, row->enqueued_at);
     row->attempt = sqlite3_column_int(stmt, C_ATTEMPT);
     row->epoch = (uint32_t)sqlite3_column_int64(stmt, C_EPOCH);
@@ -195,7 +193,7 @@ enum pawl_status row_save(struct sqlite_db *db, const struct sqlite_row *row,
     sqlite3_bind_int64(stmt, 1, row->place);
     sqlite3_bind_int64(stmt, 2, row->state);
     sqlite3_bind_int64(stmt, 3, row->rank);
-    row_bind_number(stmt, 4, row->priority, DEFAULT_PRIORITY);
+    row_bind_number(stmt, 4, row->priority, ROW_PRIORITY);
     row_bind_number(stmt, 5, row->run_at, row->enqueued_at);
     row_bind_number(stmt, 6, row->attempt, 0);
     row_bind_number(stmt, 7, row->crashes, 0);

@@ -13,6 +13,7 @@
 
 #define ROW_INLINE_MAX 1024 /* bytes of payload or result in the row itself */
 #define ROW_SLOTS 64        /* places an id may have */
+#define ROW_PRIORITY 5      /* what a NULL means; part of the format */
 
 struct sqlite_row {
     int64_t place, queue, rank, session, put_seq, owner;

@@ -208,6 +208,8 @@ const struct pawl_storage_ops sqlite_storage_ops = {
     .get = sqlite_get,
     .list = sqlite_list,
     .alter = sqlite_alter,
+    .take_out = sqlite_take_out,
+    .bring_in = sqlite_bring_in,
     .stats = sqlite_stats,
     .health = sqlite_health,
 };

@@ -71,6 +71,14 @@ enum pawl_status sqlite_alter(struct pawl_storage *self,
                               const struct pawl_alter *in,
                               struct pawl_alter_reply *out,
                               struct pawl_error *err);
+enum pawl_status sqlite_take_out(struct pawl_storage *self,
+                                 const struct pawl_take_out *in,
+                                 struct pawl_take_out_reply *out,
+                                 struct pawl_error *err);
+enum pawl_status sqlite_bring_in(struct pawl_storage *self,
+                                 const struct pawl_bring_in *in,
+                                 struct pawl_put_result *results,
+                                 struct pawl_error *err);
 enum pawl_status sqlite_stats(struct pawl_storage *self, const char *queue,
                               struct pawl_stats **out, struct pawl_error *err);
 enum pawl_status sqlite_health(struct pawl_storage *self,

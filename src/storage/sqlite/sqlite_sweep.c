@@ -8,108 +8,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sqlite_items.h"
 #include "sqlite_key.h"
 #include "sqlite_owner.h"
 #include "sqlite_shrink.h"
-
-struct item {
-    int64_t rank, place;
-    struct pawl_id id;
-};
-
-/* Jobs to work on, in the end in the order of (rank, id). */
-struct items {
-    struct item *at;
-    size_t count, room;
-};
 
 struct step {
     struct sqlite_call call;
     const struct pawl_sweep *in;
     struct pawl_sweep_reply *out;
 };
-
-/* --- gathering ------------------------------------------------------------ */
-
-static enum pawl_status items_add(struct step *step, struct items *items,
-                                  struct item item)
-{
-    struct item *more;
-
-    if (items->count == items->room) {
-        items->room = items->room ? 2 * items->room : 64;
-        more = realloc(items->at, items->room * sizeof *more);
-        if (!more)
-            return pawl_error_set(step->call.err, PAWL_ENOMEM,
-                                  "out of memory for %zu jobs", items->room);
-        items->at = more;
-    }
-    items->at[items->count++] = item;
-    return PAWL_OK;
-}
-
-/* Add what a statement with the columns rank, place, id gives. */
-static enum pawl_status items_read(struct step *step, struct items *items,
-                                   sqlite3_stmt *stmt)
-{
-    enum pawl_status status;
-    struct item item;
-    bool found;
-
-    while ((status = sql_next(step->call.db, stmt, &found, step->call.err)) ==
-               PAWL_OK &&
-           found) {
-        memset(&item, 0, sizeof item);
-        item.rank = sqlite3_column_int64(stmt, 0);
-        item.place = sqlite3_column_int64(stmt, 1);
-        if (sqlite3_column_bytes(stmt, 2) == (int)sizeof item.id.b)
-            memcpy(item.id.b, sqlite3_column_blob(stmt, 2), sizeof item.id.b);
-        status = items_add(step, items, item);
-        if (status != PAWL_OK)
-            break;
-    }
-    sqlite3_reset(stmt);
-    return status;
-}
-
-static int compare(const void *left, const void *right)
-{
-    const struct item *a = left, *b = right;
-
-    if (a->rank != b->rank)
-        return a->rank < b->rank ? -1 : 1;
-    return memcmp(a->id.b, b->id.b, sizeof a->id.b);
-}
-
-static void items_sort(struct items *items)
-{
-    if (items->count > 1)
-        qsort(items->at, items->count, sizeof *items->at, compare);
-}
-
-/* Jobs of a state with a rank up to `until`: the first limit + 1. The index has
- * equal ranks in the order of places, which is that of ids for the ids of one
- * process only; so when the cut falls among equals, more of them are read. */
-static enum pawl_status gather(struct step *step, enum pawl_state state,
-                               int64_t until, struct items *items)
-{
-    size_t limit = step->in->limit + 1, before = items->count;
-    sqlite3_stmt *stmt = sql(step->call.db, SQL_DUE);
-    enum pawl_status status;
-    struct item last;
-
-    order_bind(stmt, step->call.queue.n, state, 0, order_time(until));
-    sqlite3_bind_int64(stmt, 3, (int64_t)limit);
-    status = items_read(step, items, stmt);
-    if (status != PAWL_OK || items->count - before < limit)
-        return status;
-    last = items->at[items->count - 1];
-    stmt = sql(step->call.db, SQL_DUE_TIES);
-    sqlite3_bind_int64(stmt, 1,
-                       order_number(step->call.queue.n, state, last.rank));
-    sqlite3_bind_int64(stmt, 2, last.place);
-    return items_read(step, items, stmt);
-}
 
 /* --- what is due ---------------------------------------------------------- */
 
@@ -134,9 +42,13 @@ static enum pawl_status promote(struct step *step)
     struct items items = { .at = NULL };
     enum pawl_status status;
 
-    status = gather(step, PAWL_SCHEDULED, step->call.now, &items);
+    status = items_gather(&step->call, PAWL_SCHEDULED,
+                          order_time(step->call.now), step->in->limit + 1,
+                          &items);
     if (status == PAWL_OK)
-        status = gather(step, PAWL_FAILED, step->call.now, &items);
+        status = items_gather(&step->call, PAWL_FAILED,
+                              order_time(step->call.now), step->in->limit + 1,
+                              &items);
     items_sort(&items);
     for (size_t i = 0; i < items.count && status == PAWL_OK; i++) {
         if (i == step->in->limit) {
@@ -205,7 +117,7 @@ static enum pawl_status gather_orphans(struct step *step, const int64_t *dead,
         item.place = sqlite3_column_int64(stmt, 0);
         if (sqlite3_column_bytes(stmt, 1) == (int)sizeof item.id.b)
             memcpy(item.id.b, sqlite3_column_blob(stmt, 1), sizeof item.id.b);
-        status = items_add(step, items, item);
+        status = items_add(&step->call, items, item);
         if (status != PAWL_OK)
             break;
     }
@@ -261,8 +173,9 @@ static enum pawl_status recover(struct step *step)
 
     status = recover_orphans(step, &done);
     if (status == PAWL_OK)
-        status = gather(step, PAWL_PROCESSING, clock->steady(clock->context),
-                        &items);
+        status = items_gather(&step->call, PAWL_PROCESSING,
+                              order_time(clock->steady(clock->context)),
+                              step->in->limit + 1, &items);
     items_sort(&items);
     if (status == PAWL_OK)
         status = recover_items(step, &items, &done);

@@ -3,7 +3,7 @@
 -- index or by place; tests/unit/test_sql_plans.c names the few exceptions.
 --
 -- States are written as numbers: 2 scheduled, 3 pending, 4 processing, 5 failed,
--- 6 completed, 7 dead, 8 cancelled.
+-- 6 completed, 7 dead, 8 cancelled, 9 held.
 
 -- {job}: all of a job, as row_head() and row_job() in sqlite_row.c read it. The
 -- bytes cost nothing where nobody looks at them.
@@ -11,8 +11,8 @@ place, id, queue, state, rank, enqueued_at, session, put_seq, priority,
 run_at, attempt, epoch, crashes, owner, cancel_requested, started_at,
 finished_at, errors, type, key, options, result, payload
 
--- {order}: what the index job_order is made of, written as it is there: one number
--- of which ranges are asked for; order_number() in sqlite_queue.h
+-- {order}: what the indexes job_order and held_order are made of, written as it is
+-- there: one number of which ranges are asked for; order_number() in sqlite_queue.h
 ((queue << 48) | (state << 44) | rank)
 
 -- --- queues -----------------------------------------------------------------
@@ -130,6 +130,13 @@ SELECT {job} FROM job WHERE place = ?1;
 INSERT INTO job (place, id, queue, state, rank, enqueued_at, session, put_seq,
     priority, run_at, type, key, options, payload)
 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14);
+
+-- JOB_ADD_WHOLE: a job that had a life elsewhere
+INSERT INTO job (place, id, queue, state, rank, enqueued_at, session, put_seq,
+    priority, run_at, type, key, options, payload, attempt, epoch, crashes,
+    started_at, finished_at, errors, result)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16,
+    ?17, ?18, ?19, ?20, ?21);
 
 -- JOB_SAVE: place ?1; everything of the head that can change
 UPDATE job SET state = ?2, rank = ?3, priority = ?4, run_at = ?5, attempt = ?6,
@@ -255,6 +262,33 @@ ORDER BY {order}, place;
 SELECT {job} FROM job
 WHERE {order} BETWEEN ?1 AND ?2 AND ({order} < ?2 OR place < ?3)
 ORDER BY {order} DESC, place DESC;
+
+-- --- held jobs --------------------------------------------------------------
+
+-- HELD_GET: place ?1
+SELECT mover, state, rank FROM held WHERE place = ?1;
+
+-- HELD_ADD: place ?1, for mover ?2; of queue ?3 it had state ?4 and rank ?5
+INSERT INTO held (place, mover, queue, state, rank)
+VALUES (?1, ?2, ?3, ?4, ?5);
+
+-- HELD_REMOVE: place ?1
+DELETE FROM held WHERE place = ?1;
+
+-- HELD_OF: from ?1 to ?2 in the order, held by mover ?4, at most ?3; and the state
+-- before
+SELECT {job}, (SELECT state FROM held WHERE held.place = job.place) FROM job
+WHERE {order} BETWEEN ?1 AND ?2 AND ?4 =
+    (SELECT mover FROM held WHERE held.place = job.place)
+ORDER BY {order} LIMIT ?3;
+
+-- HELD_FIRST: the first that was between ?1 and ?2 of the order
+SELECT {order} FROM held WHERE {order} BETWEEN ?1 AND ?2
+ORDER BY {order} LIMIT 1;
+
+-- HELD_LAST: the last of them
+SELECT {order} FROM held WHERE {order} BETWEEN ?1 AND ?2
+ORDER BY {order} DESC LIMIT 1;
 
 -- --- the file ---------------------------------------------------------------
 

@@ -25,7 +25,7 @@ CREATE TABLE job (
     id BLOB NOT NULL,
     queue INTEGER NOT NULL,
     state INTEGER NOT NULL,    -- 2 scheduled 3 pending 4 processing 5 failed
-                               -- 6 completed 7 dead 8 cancelled
+                               -- 6 completed 7 dead 8 cancelled 9 held
     rank INTEGER NOT NULL,     -- the place in the order of its state; 44 bits
     enqueued_at INTEGER NOT NULL, -- all times in ms since 1970
     session INTEGER NOT NULL,  -- which put stored it: session.n and its number
@@ -70,6 +70,17 @@ CREATE TABLE job_error (
     message TEXT NOT NULL,
     PRIMARY KEY (place, n)
 ) STRICT, WITHOUT ROWID;
+
+-- Jobs in state 9: who holds them, and where they were before. Mostly empty.
+CREATE TABLE held (
+    place INTEGER PRIMARY KEY,
+    mover BLOB NOT NULL,       -- whose mark it is
+    queue INTEGER NOT NULL,
+    state INTEGER NOT NULL,    -- before, as the next
+    rank INTEGER NOT NULL
+) STRICT;
+-- A held job's place in its lane stays reserved: where does that end?
+CREATE INDEX held_order ON held ((queue << 48) | (state << 44) | rank);
 
 CREATE TABLE unique_key (
     queue INTEGER NOT NULL,

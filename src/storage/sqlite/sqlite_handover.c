@@ -1,0 +1,256 @@
+/* sqlite_handover.c - jobs to another storage: held, then deleted or put back.
+ *
+ * A held job is in state 9, where no other step looks; the row in `held` says
+ * whose it is and where it was. Its rank there stays reserved (queue_lane_tail),
+ * so a release puts it back exactly, between the neighbours it had. The other
+ * side is sqlite_bring_in.c.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "sqlite_items.h"
+
+#define C_STATE_BEFORE 23 /* the column after {job} in HELD_OF */
+
+struct step {
+    struct sqlite_call call;
+    const struct pawl_take_out *in;
+    struct pawl_take_out_reply *out;
+    int64_t ordinal; /* of the last job held */
+};
+
+static bool is_finished(enum pawl_state state)
+{
+    return state == PAWL_COMPLETED || state == PAWL_DEAD ||
+           state == PAWL_CANCELLED;
+}
+
+/* --- hold ----------------------------------------------------------------- */
+
+static enum pawl_status hand_over(struct step *step, sqlite3_stmt *stmt,
+                                  struct sqlite_row *row,
+                                  enum pawl_state before)
+{
+    struct pawl_job **job = &step->out->jobs[step->out->job_count];
+    const struct sqlite_call *call = &step->call;
+    enum pawl_status status;
+
+    row_head(stmt, row);
+    status = row_job(call->db, stmt, row, call->queue_name, job, call->err);
+    if (status != PAWL_OK)
+        return status;
+    (*job)->state = before;
+    step->out->job_count++;
+    return PAWL_OK;
+}
+
+/* What the mover holds already, in the order it was held. */
+static enum pawl_status hold_again(struct step *step)
+{
+    struct sqlite_call *call = &step->call;
+    sqlite3_stmt *stmt = sql(call->db, SQL_HELD_OF);
+    enum pawl_status status = PAWL_OK;
+    struct sqlite_row row;
+    bool found;
+
+    order_bind(stmt, call->queue.n, PAWL_HELD, 0, ORDER_RANK_MAX);
+    sqlite3_bind_int64(stmt, 3, (int64_t)step->in->limit);
+    sqlite3_bind_blob(stmt, 4, step->in->mover.b, sizeof step->in->mover.b,
+                      SQLITE_STATIC);
+    while (status == PAWL_OK && step->out->job_count < step->in->limit) {
+        status = sql_next(call->db, stmt, &found, call->err);
+        if (status != PAWL_OK || !found)
+            break;
+        status = hand_over(
+            step, stmt, &row,
+            (enum pawl_state)sqlite3_column_int(stmt, C_STATE_BEFORE));
+    }
+    sqlite3_reset(stmt);
+    return status;
+}
+
+static enum pawl_status note_held(struct step *step,
+                                  const struct sqlite_row *row)
+{
+    sqlite3_stmt *stmt = sql(step->call.db, SQL_HELD_ADD);
+
+    sqlite3_bind_int64(stmt, 1, row->place);
+    sqlite3_bind_blob(stmt, 2, step->in->mover.b, sizeof step->in->mover.b,
+                      SQLITE_STATIC);
+    sqlite3_bind_int64(stmt, 3, row->queue);
+    sqlite3_bind_int64(stmt, 4, row->state);
+    sqlite3_bind_int64(stmt, 5, row->rank);
+    return sql_run(step->call.db, stmt, step->call.err);
+}
+
+static enum pawl_status hold_one(struct step *step, enum pawl_state state,
+                                 int64_t place)
+{
+    const struct sqlite_call *call = &step->call;
+    sqlite3_stmt *stmt = sql(call->db, SQL_JOB_GET);
+    enum pawl_status status;
+    struct sqlite_row row;
+    bool found;
+
+    sqlite3_bind_int64(stmt, 1, place);
+    status = sql_next(call->db, stmt, &found, call->err);
+    if (status == PAWL_OK && !found)
+        status = pawl_error_set(call->err, PAWL_ECORRUPT,
+                                "the file is damaged: index 'job_order' names "
+                                "place %lld, where no job is",
+                                (long long)place);
+    if (status == PAWL_OK)
+        status = hand_over(step, stmt, &row, state);
+    sqlite3_reset(stmt);
+    if (status == PAWL_OK)
+        status = note_held(step, &row);
+    if (status != PAWL_OK)
+        return status;
+    row.state = PAWL_HELD;
+    row.rank = ++step->ordinal;
+    return row_save(call->db, &row, call->err);
+}
+
+static enum pawl_status hold_state(struct step *step, enum pawl_state state)
+{
+    struct items items = { .at = NULL };
+    enum pawl_status status;
+
+    status = items_gather(&step->call, state, ORDER_RANK_MAX,
+                          step->in->limit - step->out->job_count, &items);
+    items_sort(&items);
+    for (size_t i = 0; i < items.count && status == PAWL_OK &&
+                       step->out->job_count < step->in->limit;
+         i++)
+        status = hold_one(step, state, items.at[i].place);
+    free(items.at);
+    return status;
+}
+
+static enum pawl_status find_ordinal(struct step *step)
+{
+    sqlite3_stmt *stmt = sql(step->call.db, SQL_ORDER_LAST);
+    enum pawl_status status;
+    bool found;
+
+    order_bind(stmt, step->call.queue.n, PAWL_HELD, 0, ORDER_RANK_MAX);
+    status = sql_next(step->call.db, stmt, &found, step->call.err);
+    if (status != PAWL_OK || !found)
+        return status;
+    step->ordinal = order_rank(sqlite3_column_int64(stmt, 0));
+    sqlite3_reset(stmt);
+    return PAWL_OK;
+}
+
+static enum pawl_status hold(struct step *step)
+{
+    const unsigned never = PAWL_STATE_BIT(PAWL_PROCESSING) |
+                           PAWL_STATE_BIT(PAWL_HELD);
+    unsigned from = step->in->from_states & ~never;
+    enum pawl_status status = hold_again(step);
+
+    if (status == PAWL_OK)
+        status = find_ordinal(step);
+    for (int state = PAWL_STATE_FIRST;
+         state <= PAWL_STATE_LAST && status == PAWL_OK &&
+         step->out->job_count < step->in->limit;
+         state++) {
+        if (from & PAWL_STATE_BIT(state))
+            status = hold_state(step, (enum pawl_state)state);
+    }
+    return status;
+}
+
+/* --- confirm and release -------------------------------------------------- */
+
+/* Read where a job was before, if this mover holds it; else NOT_FOUND. */
+static enum pawl_status read_held(struct step *step,
+                                  const struct sqlite_row *row,
+                                  enum pawl_state *state, int64_t *rank)
+{
+    const struct pawl_session *mover = &step->in->mover;
+    sqlite3_stmt *stmt = sql(step->call.db, SQL_HELD_GET);
+    enum pawl_status status;
+    bool found;
+
+    sqlite3_bind_int64(stmt, 1, row->place);
+    status = sql_next(step->call.db, stmt, &found, step->call.err);
+    if (status != PAWL_OK)
+        return status;
+    if (!found)
+        return PAWL_NOT_FOUND;
+    if (sqlite3_column_bytes(stmt, 0) != (int)sizeof mover->b ||
+        memcmp(sqlite3_column_blob(stmt, 0), mover->b, sizeof mover->b) != 0)
+        status = PAWL_NOT_FOUND;
+    *state = (enum pawl_state)sqlite3_column_int(stmt, 1);
+    *rank = sqlite3_column_int64(stmt, 2);
+    sqlite3_reset(stmt);
+    return status;
+}
+
+/* To NOT_FOUND where there is nothing for this mover to settle. */
+static enum pawl_status settle_one(struct step *step, struct pawl_id id)
+{
+    struct sqlite_call *call = &step->call;
+    struct sqlite_row row;
+    enum pawl_status status = row_find(call->db, id, 0, &row, call->err);
+    enum pawl_state state = PAWL_HELD;
+    sqlite3_stmt *stmt;
+    int64_t rank = 0;
+
+    if (status == PAWL_OK &&
+        (row.queue != call->queue.n || row.state != PAWL_HELD))
+        return PAWL_NOT_FOUND;
+    if (status == PAWL_OK)
+        status = read_held(step, &row, &state, &rank);
+    if (status != PAWL_OK)
+        return status;
+    stmt = sql(call->db, SQL_HELD_REMOVE);
+    sqlite3_bind_int64(stmt, 1, row.place);
+    status = sql_run(call->db, stmt, call->err);
+    if (status != PAWL_OK)
+        return status;
+    if (step->in->kind == PAWL_TAKE_CONFIRM)
+        return call_remove(call, &row);
+    row.state = state;
+    row.rank = rank;
+    if (!is_finished(state))
+        call->awaited++; /* also when it is for later, as with a put */
+    return row_save(call->db, &row, call->err);
+}
+
+static enum pawl_status settle(struct step *step)
+{
+    enum pawl_status status = PAWL_OK;
+
+    for (size_t i = 0; i < step->in->id_count && status == PAWL_OK; i++) {
+        status = settle_one(step, step->in->ids[i]);
+        step->out->results[i] = status;
+        if (status == PAWL_NOT_FOUND)
+            status = PAWL_OK;
+    }
+    return status;
+}
+
+enum pawl_status sqlite_take_out(struct pawl_storage *self,
+                                 const struct pawl_take_out *in,
+                                 struct pawl_take_out_reply *out,
+                                 struct pawl_error *err)
+{
+    struct step step = { .in = in, .out = out };
+    enum pawl_status status;
+
+    out->job_count = 0;
+    status = call_begin(&step.call, (struct sqlite_storage *)self, SYNC_FULL,
+                        in->queue, CALL_FIND, err);
+    if (status != PAWL_OK)
+        return status;
+    if (in->kind != PAWL_TAKE_HOLD)
+        status = settle(&step);
+    else if (step.call.queue.n != 0)
+        status = hold(&step);
+    status = call_end(&step.call, status);
+    while (status != PAWL_OK && out->job_count > 0)
+        pawl_job_free(out->jobs[--out->job_count]);
+    return status;
+}
