@@ -75,7 +75,8 @@ PAWL_API enum pawl_status pawl_alter(struct pawl *pawl,
                                      enum pawl_status *results,
                                      struct pawl_error *err);
 /* Act on every job that matches, in batches, each of them one atomic step;
- * *changed counts them, also after a failure half-way. */
+ * *changed counts them, also after a failure half-way. PAWL_NOT_FOUND: there is
+ * no such queue. */
 PAWL_API enum pawl_status pawl_alter_where(struct pawl *pawl,
                                            const struct pawl_alteration *what,
                                            const struct pawl_filter *filter,

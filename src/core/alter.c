@@ -243,6 +243,18 @@ static enum pawl_status alter_each(struct pawl *pawl, struct pawl_alter *alter,
     return status;
 }
 
+/* A mistyped name must not make a queue. */
+static enum pawl_status check_exists(struct pawl *pawl, const char *queue,
+                                     struct pawl_error *err)
+{
+    struct pawl_stats *stats = NULL;
+    enum pawl_status status = pawl_stats(pawl, queue, &stats, err);
+
+    if (status == PAWL_OK)
+        pawl_stats_free(stats);
+    return status;
+}
+
 enum pawl_status pawl_alter_where(struct pawl *pawl,
                                   const struct pawl_alteration *what,
                                   const struct pawl_filter *filter,
@@ -266,6 +278,9 @@ enum pawl_status pawl_alter_where(struct pawl *pawl,
         return pawl_error_set(err, PAWL_EINVAL,
                               "an age of %lld ms is not between 0 and ten years",
                               (long long)filter->older_than);
+    status = check_exists(pawl, alter.queue, err);
+    if (status != PAWL_OK)
+        return status;
     alter.type = filter->type;
     alter.older_than = filter->older_than;
     if (filter->state)

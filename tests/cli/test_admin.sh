@@ -131,6 +131,13 @@ run clean -q b --state completed --older 1h
 is "clean what is older than an hour" "$code $out" "0 0 jobs removed"
 run --json clean -q b --state completed
 is "clean" "$code $(echo "$out" | field 'j["changed"]')" "0 30"
+run clean -q typo --state completed
+is "clean a queue that is not there" "$code $err" "3 pawl clean: no queue 'typo'"
+run retry -q typo --state dead
+is "retry in one" "$code $err" "3 pawl retry: no queue 'typo'"
+run queues
+made=$(echo "$out" | grep -c typo)
+is "and neither makes it" "$made" 0
 is "totals are since ever" "$("$PAWL" --json stats -q b | field '"%d %d" % (j["queues"][0]["completed"], j["queues"][0]["completed_total"])')" "0 30"
 is "failures are counted" "$("$PAWL" --json stats -q a | field '"%d %d" % (j["queues"][0]["failed_total"], j["queues"][0]["dead_total"])')" "30 30"
 
