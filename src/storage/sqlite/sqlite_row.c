@@ -1,8 +1,8 @@
 /* sqlite_row.c - see sqlite_row.h.
  *
  * A job's place (its rowid) is made from its id, so that no index from id to row
- * is needed: such an index would cost every put another tree, which is a fifth
- * of its time. FORMAT.md has the numbers.
+ * is needed: such an index would cost every put another tree, about a quarter
+ * of its speed. FORMAT.md has the numbers.
  */
 #include "sqlite_row.h"
 
