@@ -16,44 +16,14 @@ if [ $# -lt 1 ] || [ ! -x "$1/run" ]; then
 fi
 peers=$(cd "$1" && pwd) peer=${2:-plainjob} rounds=${ROUNDS:-3}
 cd "$(dirname "$0")/.." || exit 1
-pawl=${PAWL:-build-bench/tools/pawl/pawl}
-if [ -z "${PAWL-}" ]; then
-    tools/setup.sh --demo || exit 1
-    { [ -f build-bench/build.ninja ] ||
-        meson setup build-bench --buildtype=release -Dtests=false \
-            -Dexamples=false; } >/dev/null || exit 1
-    ninja -C build-bench >/dev/null || exit 1
-fi
+. tools/bench-lib.sh
+pawl=$(bench_build) || exit 1
 # Both sides on the disk that FOLDER is on.
 export TMPDIR="$peers/tmp"
 mkdir -p "$TMPDIR"
 results=$(mktemp -d) || exit 1
 trap 'rm -rf "$results"' EXIT
 trap 'exit 130' INT TERM
-
-median() { sort -n "$1" 2>/dev/null | awk '{v[NR] = $1} END {if (NR) print v[int((NR + 1) / 2)]; else print 0}'; }
-
-# ours NAME FIGURE MODE OPTIONS...: one run; adds to the samples of NAME.
-ours() {
-    name=$1 figure=$2
-    shift 2
-    echo "  pawl $*" >&2
-    "$pawl" bench "$@" --json | python3 -c '
-import json, sys
-print(json.load(sys.stdin)[sys.argv[1]])' "$figure" >>"$results/$name" ||
-        echo "pawl bench $* failed" >&2
-}
-# theirs NAME SCENARIO OPTIONS...: likewise.
-theirs() {
-    name=$1 scenario=$2
-    shift 2
-    echo "  $peer $scenario" >&2
-    (cd "$peers" && ./run "$peer" "$scenario" --runs 1 "$@") >"$results/out" 2>&1 ||
-        cat "$results/out" >&2
-    sed -n 's/.* rate=\([0-9]*\)\/s.*/\1/p' "$results/out" | tail -n 1 >>"$results/$name"
-    sed -n "s/.*S7enq.*'bytes_per_job': \([0-9]*\).*/\1/p" "$results/out" \
-        >>"$results/$name-bytes"
-}
 
 normal='--durability normal'
 round=0
@@ -62,19 +32,19 @@ while [ "$round" -lt "$rounds" ]; do
     echo "round $round of $rounds" >&2
     # shellcheck disable=SC2086 # $normal is two words
     {
-        theirs peer-enqueue S1
+        theirs peer-enqueue "$peer" S1
         ours enqueue jobs_per_s enqueue --jobs 250000 $normal
-        theirs peer-bulk S3
+        theirs peer-bulk "$peer" S3
         ours bulk jobs_per_s bulk --jobs 1000000 $normal
-        theirs peer-work S4
+        theirs peer-work "$peer" S4
         ours work jobs_per_s work --jobs 500000 $normal
-        theirs peer-cycle S5
+        theirs peer-cycle "$peer" S5
         # As the peers run it: 50 in flight where the queue can do that.
         ours cycle jobs_per_s cycle --jobs 300000 --in-flight 50 $normal
         ours cycle-awaited jobs_per_s cycle --jobs 100000 $normal
         # A million, so that the log beside the file does not count; and the
         # peers' payload is 91 bytes.
-        theirs peer-memory S7 --backlog 1000000
+        theirs peer-memory "$peer" S7 --backlog 1000000
         ours memory bytes_per_job memory --jobs 1000000 --payload 91 $normal
         ours enqueue-small jobs_per_s enqueue --jobs 100000 --backlog 1000 $normal
         ours enqueue-large jobs_per_s enqueue --jobs 100000 --backlog 1000000 $normal
@@ -88,25 +58,14 @@ while [ "$round" -lt "$rounds" ]; do
     ours side-worker worker_keeps_percent side
 done
 
-# row WHAT OURS THEIRS WANTED
-row() {
-    a=$(median "$results/$2") b=$(median "$results/$3")
-    echo "$1|$a|$b|$4" | awk -F'|' '{
-        printf "%-44s %12.0f %12.0f %8.2f   %s\n", $1, $2, $3, $3 ? $2 / $3 : 0, $4 }'
-}
-one() {
-    printf '%-44s %12s   %s\n' "$1" "$(median "$results/$2")" "$3"
-}
-echo
-printf '%-44s %12s %12s %8s   %s\n' "durability=normal" pawl "$peer" ratio wanted
+head_line "durability=normal" pawl "$peer"
 row "enqueue, one at a time, jobs/s" enqueue peer-enqueue ">= 1.0"
 row "bulk by 1000, jobs/s" bulk peer-bulk ">= 1.0"
 row "work, one process, jobs/s" work peer-work ">= 8"
 row "cycle, two processes, 50 in flight, jobs/s" cycle peer-cycle ">= 5"
 row "cycle, each enqueue awaited, jobs/s" cycle-awaited peer-cycle "-"
 row "bytes per waiting job of a million" memory peer-memory-bytes "<= 1.3"
-echo
-printf '%-44s %12s %12s %8s   %s\n' "pawl with itself" this that ratio wanted
+head_line "pawl with itself" this that
 row "full: 50 in flight : one at a time" flight one ">= 8"
 row "enqueue with 1M waiting : with 1k" enqueue-large enqueue-small ">= 0.8"
 row "work with 1M waiting : with 1k" work-large work-small ">= 0.8"
