@@ -97,8 +97,11 @@ struct pawl_options {
 /* Open a storage.
  *
  * url: "sqlite:PATH", "sqlite:" (the default file), "memory:NAME" (shared by the
- * handles of this process, gone with the last of them). NULL: $PAWL_URL if set
- * and not empty, else "sqlite:". The default file is
+ * handles of this process, gone with the last of them), or a Redis:
+ * "redis://USER:PASSWORD@HOST:PORT/DB", "rediss://", "redis+unix://",
+ * "redis-sentinel://", "redis-cluster://", see pawl(1). NULL: $PAWL_URL if set and
+ * not empty, else what $JOB_QUEUE_STORAGE chooses ("redis" takes $REDIS_HOST and its
+ * like into account), else "sqlite:". The default file is
  * $XDG_STATE_HOME/pawl/pawl.db, or ~/.local/state/pawl/pawl.db; it and its
  * folder are made if missing, for this user only. Options follow a "?":
  * sqlite:PATH?durability=normal|full. "trace+" in front of a scheme reports

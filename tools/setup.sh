@@ -11,6 +11,10 @@
 set -eu
 
 # Each line: how to look for it, its name, and Debian's package.
+#
+# Of redis-server the program is wanted, not the service: Debian starts one on
+# port 6379 where there is an init system. Tests start servers of their own, on
+# ports and in folders of their own, and leave that one alone.
 build_needs='
 cc         cc          gcc
 header     stdio.h     libc6-dev
@@ -20,6 +24,8 @@ command    pkg-config  pkg-config
 command    python3     python3
 library    sqlite3     libsqlite3-dev
 library    jansson     libjansson-dev
+library    hiredis     libhiredis-dev
+library    openssl     libssl-dev
 '
 test_needs='
 command    g++         g++
@@ -28,6 +34,8 @@ command    valgrind    valgrind
 command    setarch     util-linux
 command    sqlite3     sqlite3
 library    check       check
+command    redis-server redis-server
+command    redis-cli   redis-tools
 '
 
 usage() {

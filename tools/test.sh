@@ -10,6 +10,8 @@
 #   clang     the same with another compiler; unit and style
 #   asan      AddressSanitizer and UBSan: unit, conformance, model
 #   tsan      ThreadSanitizer: unit, conformance, model
+#             (both without the suite "ways", so each storage by one way only,
+#             and with a third of the model's steps)
 #   valgrind  the unit tests of the gcc leg, for leaks and unset memory
 #
 # The last line is "N passed, N failed". A skipped test is a failed one.
@@ -119,17 +121,23 @@ clang_leg() {
     build clang clang -Dwerror=true || { fail "clang: does not build"; return; }
     run clang style unit
 }
+# run_sanitized LEG FACTOR: what takes FACTOR times as long there.
+run_sanitized() {
+    [ -n "$long" ] || export PAWL_MODEL_OPS=30000
+    run "$1" unit conformance model -- --no-suite ways --timeout-multiplier "$2"
+    unset PAWL_MODEL_OPS
+}
 asan_leg() {
     build asan gcc -Db_sanitize=address,undefined -Doptimization=1 ||
         { fail "asan: does not build"; return; }
-    run asan unit conformance model -- --timeout-multiplier 4
+    run_sanitized asan 4
 }
 tsan_leg() {
     build tsan gcc -Db_sanitize=thread -Doptimization=1 ||
         { fail "tsan: does not build"; return; }
     # ThreadSanitizer's map of memory does not fit every kernel's randomness.
     setarch -R true 2>/dev/null && unrandom='setarch -R'
-    run tsan unit conformance model -- --timeout-multiplier 6
+    run_sanitized tsan 6
     unrandom=
 }
 valgrind_leg() {
@@ -149,7 +157,8 @@ log=build-test/log
 unrandom=
 [ -n "$long" ] && export PAWL_TEST_LONG=1
 # A name of the caller's must not lead the tests to his jobs.
-unset PAWL_URL
+# shellcheck disable=SC2046 # a list of names
+unset PAWL_URL JOB_QUEUE_STORAGE $(env | sed -n 's/^\(REDIS_[A-Z_]*\)=.*/\1/p')
 
 [ -n "$suites" ] && gcc_leg $suites
 for leg in $legs; do

@@ -124,6 +124,12 @@ PAWL_API void pawl_stats_free(struct pawl_stats *stats);
 /* --- the storage ------------------------------------------------------------ */
 
 #define PAWL_HEALTH_WARNINGS 8
+#define PAWL_HEALTH_DETAILS 12
+
+struct pawl_health_detail { /* what is worth knowing of this kind of storage */
+    char name[24];   /* "role" */
+    char value[128]; /* "master" */
+};
 
 struct pawl_health_warning {
     bool standing; /* as true tomorrow, like an engine's age: good to know, but
@@ -138,6 +144,10 @@ struct pawl_health {
     char durability[16]; /* "full" */
     int64_t round_trip_us;
     int64_t size_bytes; /* of the store: file or memory */
+    char rights[1536]; /* the least that the engine must allow us, as a line for
+                          its own settings; "" where there is no such thing */
+    int detail_count;
+    struct pawl_health_detail details[PAWL_HEALTH_DETAILS];
     int warning_count;
     struct pawl_health_warning warnings[PAWL_HEALTH_WARNINGS];
 };

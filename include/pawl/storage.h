@@ -35,7 +35,7 @@
 extern "C" {
 #endif
 
-#define PAWL_STORAGE_ABI 1
+#define PAWL_STORAGE_ABI 2
 
 /* Time and its uses. `now` is the wall clock in ms. `steady` counts ms while
  * the machine is up, suspended or not, and is never set (CLOCK_BOOTTIME):
@@ -367,6 +367,8 @@ struct pawl_storage_ops {
 /* The base of every instance; the storage's own fields follow it. */
 struct pawl_storage {
     const struct pawl_storage_ops *ops;
+    const char *where; /* set by open: path or host, for people, never a password;
+                          the storage's, until close */
 };
 
 /* Make a storage known under its scheme, for this process. EINVAL: wrong abi, a

@@ -26,7 +26,6 @@ struct pawl {
     pawl_log_fn *log;
     void *log_context;
     pthread_mutex_t log_mutex; /* so that two log calls never overlap */
-    char where[1024];
     unsigned fork_generation; /* of the process that opened it */
     struct combiner combiner;
     struct submitter submitter;

@@ -123,15 +123,8 @@ static enum pawl_status open_storage(struct pawl *pawl, const char *url,
         .must_exist = must_exist,
     };
     struct storage_log log = { log_line, pawl };
-    struct pawl_health health;
-    enum pawl_status status;
 
-    status = storage_open(url, &config, &log, &pawl->storage, err);
-    if (status == PAWL_OK)
-        status = storage_health(pawl->storage, &health, err);
-    if (status == PAWL_OK)
-        memcpy(pawl->where, health.where, sizeof pawl->where);
-    return status;
+    return storage_open(url, &config, &log, &pawl->storage, err);
 }
 
 enum pawl_status pawl_open(const char *url, const struct pawl_options *options,
@@ -177,7 +170,7 @@ void pawl_close(struct pawl *pawl)
 
 const char *pawl_where(const struct pawl *pawl)
 {
-    return pawl->where;
+    return pawl->storage->where;
 }
 
 enum pawl_status pawl_enqueue(struct pawl *pawl, const struct pawl_new_job *job,

@@ -3,12 +3,19 @@
 
 #include <pthread.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "storage/memory/memory.h"
 #ifdef PAWL_WITH_SQLITE
 #include "storage/sqlite/sqlite_storage.h"
 #endif
+#ifdef PAWL_WITH_REDIS
+#include "storage/redis/redis_env.h"
+#include "storage/redis/redis_storage.h"
+#endif
+
+#define CHOICE "JOB_QUEUE_STORAGE"
 
 #define STORAGES_MOST 32
 
@@ -18,16 +25,64 @@ static const struct pawl_storage_ops *storages[STORAGES_MOST] = {
 #ifdef PAWL_WITH_SQLITE
     &sqlite_storage_ops,
 #endif
+#ifdef PAWL_WITH_REDIS
+    &redis_storage_ops[0], &redis_storage_ops[1], &redis_storage_ops[2],
+    &redis_storage_ops[3], &redis_storage_ops[4],
+#endif
 };
 
-const char *registry_default_url(void)
+/* --- without a URL ------------------------------------------------------------- */
+
+static enum pawl_status default_url(char *url, size_t size)
 {
 #ifdef PAWL_WITH_SQLITE
-    return "sqlite:";
+    snprintf(url, size, "sqlite:");
 #else
-    return "memory:default";
+    snprintf(url, size, "memory:default");
+#endif
+    return PAWL_OK;
+}
+
+static enum pawl_status default_redis(char *url, size_t size, struct pawl_error *err)
+{
+#ifdef PAWL_WITH_REDIS
+    return redis_env_url(url, size, err);
+#else
+    (void)url;
+    (void)size;
+    return pawl_error_set(err, PAWL_EINVAL,
+                          CHOICE " is 'redis', and this pawl was built without it");
 #endif
 }
+
+static enum pawl_status default_sqlite(char *url, size_t size, struct pawl_error *err)
+{
+#ifdef PAWL_WITH_SQLITE
+    (void)err;
+    return default_url(url, size);
+#else
+    (void)url;
+    (void)size;
+    return pawl_error_set(err, PAWL_EINVAL,
+                          CHOICE " is 'sqlite', and this pawl was built without it");
+#endif
+}
+
+enum pawl_status registry_default_url(char *url, size_t size, struct pawl_error *err)
+{
+    const char *choice = getenv(CHOICE);
+
+    if (!choice || !*choice)
+        return default_url(url, size);
+    if (strcmp(choice, "redis") == 0)
+        return default_redis(url, size, err);
+    if (strcmp(choice, "sqlite") == 0)
+        return default_sqlite(url, size, err);
+    return pawl_error_set(err, PAWL_EINVAL,
+                          CHOICE " is '%.40s': it may be 'sqlite' or 'redis'", choice);
+}
+
+/* --- the table -------------------------------------------------------------------- */
 
 const struct pawl_storage_ops *registry_find(const char *scheme, size_t n)
 {

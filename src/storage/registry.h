@@ -8,9 +8,13 @@
 
 /* The storage whose scheme is the first `n` bytes of `scheme`; NULL if none. */
 const struct pawl_storage_ops *registry_find(const char *scheme, size_t n);
-/* The URL that a program gets which names none. */
-const char *registry_default_url(void);
-/* "memory, sqlite", for messages. */
+/* Room for any URL that registry_default_url() makes. */
+#define REGISTRY_URL_MAX 8192
+/* The URL that a program gets which names none: what JOB_QUEUE_STORAGE chooses, else
+ * the file of the user. It may hold a password: wipe it after use. EINVAL: a variable
+ * of the environment makes no sense; the message names it. */
+enum pawl_status registry_default_url(char *url, size_t size, struct pawl_error *err);
+/* "memory:, sqlite:", for messages. */
 void registry_names(char *text, size_t size);
 
 #endif

@@ -229,6 +229,7 @@ enum pawl_status trace_wrap(struct pawl_storage **storage,
         .health = trace_health,
     };
     trace->base.ops = &trace->ops;
+    trace->base.where = (*storage)->where;
     trace->inner = *storage;
     trace->log = *log;
     *storage = &trace->base;

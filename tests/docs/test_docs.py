@@ -1,12 +1,16 @@
 #!/usr/bin/env python3
-"""test_docs.py ROOT PAWL ENQUEUE CHECKSUM: the documents tell the truth.
+"""test_docs.py ROOT PAWL ENQUEUE CHECKSUM [STAGE]: the documents tell the truth.
 
 In README.md and docs/*.md a block marked ```sh is run, from the first to the
 last of its file, as one script that stops at the first failure, with a home
 folder of its own and the pawl just built first in PATH. A block marked ```text
 right behind one is what it prints: each of its lines must be in the output,
 where "..." stands for anything. Blocks marked ```console are only shown.
+
+STAGE is tests/support/redis_stage: a Redis that takes the place of the one on port
+6379 that the documents speak of. Without it, documents that need it are not run.
 """
+import contextlib
 import os
 import pathlib
 import re
@@ -15,7 +19,8 @@ import sys
 import tempfile
 import zlib
 
-root, pawl, example_enqueue, example_checksum = map(os.path.abspath, sys.argv[1:])
+root, pawl, example_enqueue, example_checksum, *stage = map(os.path.abspath,
+                                                            sys.argv[1:])
 root = pathlib.Path(root)
 count = failed = 0
 
@@ -30,7 +35,8 @@ def ok(good, name, detail=''):
 
 
 def environment(home):
-    env = {k: v for k, v in os.environ.items() if not k.startswith('PAWL_')}
+    env = {k: v for k, v in os.environ.items()
+           if not k.startswith(('PAWL_', 'REDIS_', 'JOB_QUEUE_'))}
     env.update(HOME=home, XDG_STATE_HOME=home + '/.local/state',
                PATH=os.path.dirname(pawl) + ':' +
                os.environ['PATH'])
@@ -64,19 +70,33 @@ def shows(line, output):
     return re.search(pattern, output)
 
 
+@contextlib.contextmanager
+def redis_port(script):
+    """The port of a Redis, if the script speaks of one."""
+    if '6379' not in script or not stage:
+        yield '6379'
+        return
+    server = subprocess.Popen(stage + ['plain'], stdin=subprocess.PIPE,
+                              stdout=subprocess.PIPE, text=True)
+    url = server.stdout.readline()
+    yield re.search(r':(\d+)', url).group(1)
+    server.communicate()
+
+
 def run_document(path):
     """One test per ```sh block."""
     name = path.relative_to(root).as_posix()
     mark = '@@ %d @@'
     found = blocks(path)
     shell = [(i, number, text) for i, (number, language, text)
-             in enumerate(found) if language == 'sh']
+             in enumerate(found) if language == 'sh' and (stage or '6379' not in text)]
     if not shell:
         return
     script = 'set -e\n' + ''.join(
         'echo "%s"\n%s' % (mark % number, text) for _, number, text in shell)
-    with tempfile.TemporaryDirectory() as home:
-        done = run(['sh', '-c', script], home)
+    with tempfile.TemporaryDirectory() as home, redis_port(script) as port:
+        done = run(['sh', '-c', script.replace('6379', port)], home)
+    done.stdout = done.stdout.replace(':' + port, ':6379')
     parts = dict(re.findall(r'@@ (\d+) @@\n(.*?)(?=@@ \d+ @@\n|\Z)', done.stdout,
                             re.S))
     for i, number, _ in shell:

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "actor.h"
@@ -46,16 +47,31 @@ static void parse(const char *line, struct event *out)
     snprintf(out->text, sizeof out->text, "%s", line + used);
 }
 
+long history_size(const char *path)
+{
+    struct stat info;
+    return stat(path, &info) == 0 ? (long)info.st_size : 0;
+}
+
 void history_read(const char *path, struct history *out)
+{
+    history_read_from(path, 0, out);
+}
+
+void history_read_from(const char *path, long from, struct history *out)
 {
     char line[512];
     size_t room = 0;
     FILE *file = fopen(path, "re");
     *out = (struct history){ 0 };
-    if (!file)
+    if (!file || fseek(file, from, SEEK_SET) < 0)
         give_up("cannot read '%s': %s", path, strerror(errno));
     while (fgets(line, sizeof line, file)) {
-        line[strcspn(line, "\n")] = '\0';
+        size_t length = strcspn(line, "\n");
+        /* Half a line: it is being written. */
+        if (!line[length])
+            break;
+        line[length] = '\0';
         if (out->count == room) {
             room = room ? room * 2 : 1024;
             out->events = realloc(out->events, room * sizeof *out->events);

@@ -32,6 +32,9 @@ void history_add(int fd, const char *what, struct pawl_id id, uint32_t epoch,
                  const char *format, ...) __attribute__((format(printf, 5, 6)));
 /* The whole file, in the order it was written. */
 void history_read(const char *path, struct history *out);
+/* How long it is now, and what came after it was so long. */
+long history_size(const char *path);
+void history_read_from(const char *path, long from, struct history *out);
 /* By id, then in the order written: the events of one job lie together. */
 void history_by_id(struct history *history);
 /* Where the events of the next job begin. */

@@ -23,7 +23,8 @@ void tell(const char *format, ...) __attribute__((format(printf, 1, 2)));
 typedef void role_fn(const struct role_args *args);
 
 /* role_traffic.c */
-role_fn role_produce; /* queue= threads= count= pause_us= priorities= seed= */
+role_fn role_produce; /* queue= threads= count= pause_us= priorities= stubborn=
+                         seed= */
 role_fn role_work;    /* queue= concurrency= work_us= lease= drain= */
 role_fn role_both;    /* both of them on one handle */
 /* role_stuck.c */

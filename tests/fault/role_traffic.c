@@ -25,6 +25,7 @@ struct traffic {
     long count; /* per thread; 0: until killed */
     long pause_us;
     bool priorities; /* all of them, instead of the default */
+    bool stubborn;   /* never take no for an answer */
     long least_us, work_us; /* a job takes the one, and up to the other more */
     uint64_t seed;
 };
@@ -41,6 +42,16 @@ static void pause_up_to(long us, uint64_t random)
         usleep((useconds_t)(random % (uint64_t)(us + 1)));
 }
 
+static bool try_again(const struct traffic *t, enum pawl_status status, int tries)
+{
+    if (status == PAWL_EUNKNOWN && tries < 10)
+        return true;
+    if (!t->stubborn || status >= 0 || status == PAWL_EINVAL)
+        return false;
+    usleep(10000);
+    return true;
+}
+
 static void produce_one(struct producer *p)
 {
     struct traffic *t = p->traffic;
@@ -55,12 +66,15 @@ static void produce_one(struct producer *p)
         .id = pawl_id_new(t->queue, clock_wall_ms()),
     };
     enum pawl_status status = PAWL_EUNKNOWN;
+    bool unknown = false;
     history_add(t->history, "invoke", job.id, 0, "%d", priority);
-    for (int i = 0; status == PAWL_EUNKNOWN && i < 10; i++)
+    for (int i = 0; try_again(t, status, i); i++) {
         status = pawl_enqueue(t->pawl, &job, NULL, &err);
+        /* Whatever a later try is told, this one may have come through. */
+        unknown = unknown || status == PAWL_EUNKNOWN;
+    }
     bool stored = status == PAWL_OK || status == PAWL_DUPLICATE;
-    history_add(t->history,
-                stored ? "ok" : status == PAWL_EUNKNOWN ? "unknown" : "refused",
+    history_add(t->history, stored ? "ok" : unknown ? "unknown" : "refused",
                 job.id, 0, "%d %s %s", priority, pawl_status_name(status),
                 stored ? "" : err.message);
 }
@@ -158,6 +172,7 @@ static struct traffic traffic_open(const struct role_args *args)
         .count = arg_number(args, "count", 0),
         .pause_us = arg_number(args, "pause_us", 0),
         .priorities = arg_number(args, "priorities", 0) != 0,
+        .stubborn = arg_number(args, "stubborn", 0) != 0,
         .least_us = arg_number(args, "least_us", 0),
         .work_us = arg_number(args, "work_us", 0),
         .seed = (uint64_t)arg_number(args, "seed", 1),

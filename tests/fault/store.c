@@ -9,14 +9,21 @@
 
 #define WORDS_MAX 20
 
-void store_make(struct store *store)
+void store_make_at(struct store *store, const char *url)
 {
     temp_dir_make(&store->folder);
+    store->file[0] = '\0';
+    snprintf(store->url, sizeof store->url, "%s", url);
+    snprintf(store->history, sizeof store->history, "%s/history",
+             store->folder.path);
+}
+
+void store_make(struct store *store)
+{
+    store_make_at(store, "");
     snprintf(store->file, sizeof store->file, "%s/pawl.db", store->folder.path);
     snprintf(store->url, sizeof store->url, "sqlite:%s?durability=full",
              store->file);
-    snprintf(store->history, sizeof store->history, "%s/history",
-             store->folder.path);
 }
 
 struct pawl *store_open(const struct store *store, pawl_duration deadline)
@@ -50,22 +57,35 @@ static void collect(const char **words, size_t used, va_list list)
     words[used] = NULL;
 }
 
-void store_actor(const struct store *store, struct actor *actor,
-                 const char *role, ...)
+void store_actor_with(const struct store *store, struct actor *actor,
+                      const char *role, const char *const *more)
 {
     const char *words[WORDS_MAX + 1];
     char url[sizeof store->url + 8], history[sizeof store->history + 16];
-    va_list list;
+    size_t used = 4;
     snprintf(url, sizeof url, "url=%s", store->url);
     snprintf(history, sizeof history, "history=%s", store->history);
     words[0] = program("PAWL_ACTOR");
     words[1] = role;
     words[2] = url;
     words[3] = history;
-    va_start(list, role);
-    collect(words, 4, list);
-    va_end(list);
+    while (*more && used < WORDS_MAX)
+        words[used++] = *more++;
+    if (*more)
+        give_up("too many words for an actor");
+    words[used] = NULL;
     actor_start(actor, words);
+}
+
+void store_actor(const struct store *store, struct actor *actor,
+                 const char *role, ...)
+{
+    const char *words[WORDS_MAX + 1];
+    va_list list;
+    va_start(list, role);
+    collect(words, 0, list);
+    va_end(list);
+    store_actor_with(store, actor, role, words);
 }
 
 void store_command(const struct store *store, struct actor *actor, ...)
@@ -205,10 +225,16 @@ static void fixture_end(void)
 int store_run(const char *name, const TTest *const *tests, size_t count,
               double seconds)
 {
+    return store_run_with(name, tests, count, seconds, fixture_begin, fixture_end);
+}
+
+int store_run_with(const char *name, const TTest *const *tests, size_t count,
+                   double seconds, void (*begin)(void), void (*end)(void))
+{
     Suite *suite = suite_create(name);
     TCase *tcase = tcase_create(name);
     tcase_set_timeout(tcase, seconds);
-    tcase_add_checked_fixture(tcase, fixture_begin, fixture_end);
+    tcase_add_checked_fixture(tcase, begin, end);
     for (size_t i = 0; i < count; i++)
         tcase_add_test(tcase, tests[i]);
     suite_add_tcase(suite, tcase);

@@ -1,4 +1,5 @@
-/* store.h - the SQLite store that a fault test is about, and its actors.
+/* store.h - the store that a fault test is about, a file of SQLite's unless its URL
+ * is said, and its actors.
  *
  * A test opens it for a look and closes it again before it starts the next
  * actor: actors are never born of a process that holds a handle.
@@ -17,18 +18,23 @@
 
 struct store {
     struct temp_dir folder;
-    char file[300];    /* the database */
-    char url[400];     /* durability=full */
+    char file[300];    /* the database; "" where it is none */
+    char url[1100];    /* of a file: durability=full */
     char history[300]; /* of the actors */
 };
 
 void store_make(struct store *store);
+/* The same, but it is wherever `url` says. */
+void store_make_at(struct store *store, const char *url);
 
 /* Nothing is trimmed by its handles. Must succeed. deadline 0: the default. */
 struct pawl *store_open(const struct store *store, pawl_duration deadline);
 /* Run the helper program: its role and NAME=VALUE words, NULL at the end. */
 void store_actor(const struct store *store, struct actor *actor,
                  const char *role, ...) __attribute__((sentinel));
+/* The same with the words in an array, NULL at the end. */
+void store_actor_with(const struct store *store, struct actor *actor,
+                      const char *role, const char *const *words);
 /* Run the pawl command on the store. */
 void store_command(const struct store *store, struct actor *actor, ...)
     __attribute__((sentinel));
@@ -61,5 +67,8 @@ void store_must_be_sound(const char *file);
 extern struct store store_under_test;
 int store_run(const char *name, const TTest *const *tests, size_t count,
               double seconds);
+/* The same with what is done before and after each test. */
+int store_run_with(const char *name, const TTest *const *tests, size_t count,
+                   double seconds, void (*begin)(void), void (*end)(void));
 
 #endif

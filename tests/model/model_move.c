@@ -22,19 +22,30 @@ static unsigned random_states(struct model *m)
     return chance_of(m, 30) ? every : every & (unsigned)chance_next(m);
 }
 
+static size_t latest_held(const struct model *m)
+{
+    return m->held_count < m->scale->held ? m->held_count : m->scale->held;
+}
+
+static const struct known_held *some_held(struct model *m, size_t have)
+{
+    return &m->held[(m->held_count - 1 - chance(m, have)) % HELD];
+}
+
 /* Mostly jobs that this mover was handed over, in any order, some twice. */
 static size_t random_held(struct model *m, int mover, int queue,
                           struct pawl_id ids[BATCH])
 {
-    size_t have = m->held_count < HELD ? m->held_count : HELD;
-    size_t wanted = 1 + chance(m, 8), count = 0;
-    for (int tries = 0; count < wanted && tries < 60 && have > 0; tries++) {
-        const struct known_held *held = &m->held[chance(m, have)];
+    size_t have = latest_held(m), count = 0;
+    size_t wanted = 1 + chance_large(m, 8);
+    for (size_t tries = 0; count < wanted && tries < 50 + wanted && have > 0;
+         tries++) {
+        const struct known_held *held = some_held(m, have);
         if ((held->mover == mover || chance_of(m, 5)) &&
             (held->queue == queue || chance_of(m, 2)))
             ids[count++] = held->id;
     }
-    if (count == 0 || chance_of(m, 10))
+    if (count == 0 || (count < BATCH && chance_of(m, 10)))
         ids[count++] = model_some_id(m, queue);
     return count;
 }
@@ -55,12 +66,15 @@ static void remember_held(struct model *m, const struct pawl_job *job, int mover
 static void same_held(struct model *m, int mover, int queue,
                       struct pawl_take_out_reply reply[SIDES])
 {
-    same_number(m, "take out: job_count", (int64_t)reply[0].job_count,
-                (int64_t)reply[1].job_count);
+    for (int s = 1; s < m->sides; s++) {
+        same_number(m, s, "take out: job_count", (int64_t)reply[0].job_count,
+                    (int64_t)reply[s].job_count);
+        for (size_t i = 0; i < reply[0].job_count; i++)
+            same_job(m, s, reply[0].jobs[i], reply[s].jobs[i]);
+    }
     for (size_t i = 0; i < reply[0].job_count; i++) {
-        same_job(m, reply[0].jobs[i], reply[1].jobs[i]);
         remember_held(m, reply[0].jobs[i], mover, queue);
-        for (int s = 0; s < SIDES; s++)
+        for (int s = 0; s < m->sides; s++)
             pawl_job_free(reply[s].jobs[i]);
     }
 }
@@ -83,20 +97,22 @@ void op_take_out(struct model *m)
                                 .kind = kinds[chance(m, 5)] };
     if (in.kind == PAWL_TAKE_HOLD) {
         in.from_states = random_states(m);
-        in.limit = 1 + (chance_of(m, 10) ? chance(m, BATCH) : chance(m, 4));
+        in.limit = 1 + chance_large(m, 4);
     } else {
         in.ids = ids;
         in.id_count = random_held(m, mover, queue, ids);
     }
-    for (int s = 0; s < SIDES; s++) {
+    for (int s = 0; s < m->sides; s++) {
         reply[s] = (struct pawl_take_out_reply){ .jobs = jobs[s],
                                                  .results = results[s] };
         status[s] = storage_take_out(m->side[s].instance[instance], &in, &reply[s],
                                      &err[s]);
     }
-    same_answer(m, "take out", status, err);
-    for (size_t i = 0; i < in.id_count; i++)
-        same_status(m, "take out: result", results[0][i], results[1][i]);
+    same_answers(m, "take out", status, err);
+    for (int s = 1; s < m->sides; s++) {
+        for (size_t i = 0; i < in.id_count; i++)
+            same_status(m, s, "take out: result", results[0][i], results[s][i]);
+    }
     if (status[0] == PAWL_OK)
         same_held(m, mover, queue, reply);
 }
@@ -168,10 +184,10 @@ static struct pawl_job random_whole(struct model *m, int queue)
 /* One that was here before comes back, and may find its own throttle. */
 static void come_back(struct model *m, int queue, struct pawl_job *job)
 {
-    size_t have = m->held_count < HELD ? m->held_count : HELD;
+    size_t have = latest_held(m);
     const struct known_held *held = NULL;
     for (int tries = 0; tries < 20 && held == NULL && have > 0; tries++) {
-        const struct known_held *one = &m->held[chance(m, have)];
+        const struct known_held *one = some_held(m, have);
         if (one->queue == queue &&
             (one->key_mode == PAWL_KEY_THROTTLE || chance_of(m, 10)))
             held = one;
@@ -186,7 +202,7 @@ static void come_back(struct model *m, int queue, struct pawl_job *job)
         job->enqueued_at = held->enqueued_at;
 }
 
-void model_bring_both(struct model *m, int session, int queue,
+void model_bring_all(struct model *m, int session, int queue,
                       const struct sent_put *put)
 {
     const struct pawl_job *jobs[BATCH];
@@ -201,15 +217,12 @@ void model_bring_both(struct model *m, int session, int queue,
                                 .job_count = put->count };
     for (size_t i = 0; i < put->count; i++)
         jobs[i] = &put->whole[i];
-    for (int s = 0; s < SIDES; s++)
+    for (int s = 0; s < m->sides; s++)
         status[s] = storage_bring_in(m->side[s].instance[instance], &in, results[s],
                                      &err[s]);
-    same_answer(m, "bring in", status, err);
-    for (size_t i = 0; i < put->count && status[0] >= 0; i++) {
-        same_status(m, "bring in: status", results[0][i].status,
-                    results[1][i].status);
-        same_id(m, "bring in: id", results[0][i].id, results[1][i].id);
-    }
+    same_answers(m, "bring in", status, err);
+    if (status[0] >= 0)
+        same_put_results(m, put->count, results);
 }
 
 void op_bring_in(struct model *m)
@@ -224,5 +237,5 @@ void op_bring_in(struct model *m)
         if (i > 0 && chance_of(m, 3))
             put->whole[i].id = put->whole[chance(m, i)].id;
     }
-    model_bring_both(m, session, queue, put);
+    model_bring_all(m, session, queue, put);
 }

@@ -1,4 +1,4 @@
-/* model_ops.c - random calls on what is stored, made on both sides. */
+/* model_ops.c - random calls on what is stored, made on all sides. */
 #include "model.h"
 
 #include <stdlib.h>
@@ -16,10 +16,12 @@ struct pawl_retention model_retention(struct model *m)
     for (int i = 0; i < 3; i++) {
         keeps[i]->age = chance_of(m, 2)    ? 0
                         : chance_of(m, 20) ? -1
-                                           : 20000 + (int64_t)chance(m, 40000);
+                                           : m->scale->keep *
+                                                 (20000 + (int64_t)chance(m, 40000));
         keeps[i]->count = chance_of(m, 2)    ? 0
                           : chance_of(m, 20) ? -1
-                                             : 5 + (int64_t)chance(m, 20);
+                                             : m->scale->keep *
+                                                   (5 + (int64_t)chance(m, 20));
     }
     return r;
 }
@@ -28,13 +30,13 @@ struct pawl_retention model_retention(struct model *m)
 
 static struct known_claim *random_claim(struct model *m)
 {
-    size_t count = m->claim_count < CLAIMS ? m->claim_count : CLAIMS;
+    size_t most = m->scale->claims;
+    size_t count = m->claim_count < most ? m->claim_count : most;
     if (count == 0)
         return NULL;
-    size_t recent = count < 40 ? count : 40;
-    if (chance_of(m, 85))
-        return &m->claims[(m->claim_count - 1 - chance(m, recent)) % CLAIMS];
-    return &m->claims[chance(m, count)];
+    size_t recent = count < m->scale->batch ? count : m->scale->batch;
+    size_t back = chance(m, chance_of(m, 85) ? recent : count);
+    return &m->claims[(m->claim_count - 1 - back) % CLAIMS];
 }
 
 static void random_outcome(struct model *m, struct pawl_outcome *outcome)
@@ -59,14 +61,14 @@ static void random_outcome(struct model *m, struct pawl_outcome *outcome)
     }
 }
 
-/* Fill outcome arrays for both sides: mostly good ones of this owner's claims,
+/* Fill outcome arrays for all sides: mostly good ones of this owner's claims,
  * some written already, some of others, some of another epoch. */
 static size_t random_outcomes(struct model *m, const struct pawl_owner *owner,
                               struct pawl_outcome outcomes[SIDES][BATCH],
                               int *queue)
 {
-    size_t wanted = chance(m, 8), count = 0;
-    for (int tries = 0; count < wanted && tries < 60; tries++) {
+    size_t wanted = chance_large(m, 8), count = 0;
+    for (size_t tries = 0; count < wanted && tries < 60 + 2 * wanted; tries++) {
         struct known_claim *claim = random_claim(m);
         if (claim == NULL)
             break;
@@ -87,7 +89,7 @@ static size_t random_outcomes(struct model *m, const struct pawl_owner *owner,
         }
         outcome.id = claim->id;
         outcome.epoch = claim->epoch + (chance_of(m, 3) ? 1 : 0);
-        for (int s = 0; s < SIDES; s++) {
+        for (int s = 0; s < m->sides; s++) {
             outcome.origin = chance_of(m, 1) ? 0 : claim->origin[s];
             outcomes[s][count] = outcome;
         }
@@ -108,14 +110,29 @@ static void remember_claims(struct model *m, const struct pawl_exchange_reply *r
         claim->epoch = job->epoch;
         claim->instance = instance;
         claim->queue = queue;
-        for (int s = 0; s < SIDES; s++)
+        for (int s = 0; s < m->sides; s++)
             claim->origin[s] = reply[s].jobs[i]->origin;
     }
 }
 
+static void same_exchange(const struct model *m, int s, size_t outcome_count,
+                          const struct pawl_exchange_reply *memory,
+                          const struct pawl_exchange_reply *other)
+{
+    for (size_t i = 0; i < outcome_count; i++)
+        same_status(m, s, "exchange: outcome", memory->outcomes[i],
+                    other->outcomes[i]);
+    same_number(m, s, "exchange: job_count", (int64_t)memory->job_count,
+                (int64_t)other->job_count);
+    same_number(m, s, "exchange: paused", memory->paused, other->paused);
+    same_number(m, s, "exchange: next_at", memory->next_at, other->next_at);
+    for (size_t i = 0; i < memory->job_count; i++)
+        same_job(m, s, memory->jobs[i], other->jobs[i]);
+}
+
 void op_exchange(struct model *m)
 {
-    static const size_t claim_max[] = { 0, 0, 1, 1, 2, 3, 8, 20 };
+    const size_t claim_max[] = { 0, 0, 1, 1, 2, 3, 8, m->scale->batch / 2 };
     struct pawl_outcome outcomes[SIDES][BATCH];
     enum pawl_status results[SIDES][BATCH];
     struct pawl_job *jobs[SIDES][BATCH];
@@ -131,24 +148,18 @@ void op_exchange(struct model *m)
                                 .claim_max = claim_max[chance(m, 8)],
                                 .lease = chance_of(m, 20) ? 1000 : 30000,
                                 .retention = model_retention(m) };
-    for (int s = 0; s < SIDES; s++) {
+    for (int s = 0; s < m->sides; s++) {
         in.outcomes = outcomes[s];
         reply[s] = (struct pawl_exchange_reply){ .outcomes = results[s],
                                                  .jobs = jobs[s] };
         status[s] = storage_exchange(m->side[s].instance[instance], &in, &reply[s],
                                      &err[s]);
     }
-    same_answer(m, "exchange", status, err);
-    for (size_t i = 0; i < count; i++)
-        same_status(m, "exchange: outcome", results[0][i], results[1][i]);
-    same_number(m, "exchange: job_count", (int64_t)reply[0].job_count,
-                (int64_t)reply[1].job_count);
-    same_number(m, "exchange: paused", reply[0].paused, reply[1].paused);
-    same_number(m, "exchange: next_at", reply[0].next_at, reply[1].next_at);
-    for (size_t i = 0; i < reply[0].job_count; i++)
-        same_job(m, jobs[0][i], jobs[1][i]);
+    same_answers(m, "exchange", status, err);
+    for (int s = 1; s < m->sides; s++)
+        same_exchange(m, s, count, &reply[0], &reply[s]);
     remember_claims(m, reply, &owner, instance, queue);
-    for (int s = 0; s < SIDES; s++)
+    for (int s = 0; s < m->sides; s++)
         for (size_t i = 0; i < reply[s].job_count; i++)
             pawl_job_free(jobs[s][i]);
 }
@@ -158,15 +169,15 @@ void op_renew(struct model *m)
     struct pawl_lease_ref leases[SIDES][BATCH];
     enum pawl_status results[SIDES][BATCH], status[SIDES];
     struct pawl_error err[SIDES] = { 0 };
-    size_t count = 0, wanted = 1 + chance(m, 6);
+    size_t count = 0, wanted = 1 + chance_large(m, 6);
     const struct known_claim *first = random_claim(m);
     if (first == NULL)
         return;
-    for (int tries = 0; count < wanted && tries < 20; tries++) {
+    for (size_t tries = 0; count < wanted && tries < 20 + wanted; tries++) {
         const struct known_claim *claim = count == 0 ? first : random_claim(m);
         if (claim->queue != first->queue && !chance_of(m, 2))
             continue;
-        for (int s = 0; s < SIDES; s++)
+        for (int s = 0; s < m->sides; s++)
             leases[s][count] = (struct pawl_lease_ref){ claim->id, claim->epoch,
                                                         claim->origin[s] };
         count++;
@@ -175,17 +186,37 @@ void op_renew(struct model *m)
                              .owner = first->owner,
                              .lease_count = count,
                              .lease = 500 + (pawl_duration)chance(m, 30000) };
-    for (int s = 0; s < SIDES; s++) {
+    for (int s = 0; s < m->sides; s++) {
         in.leases = leases[s];
         status[s] = storage_renew(m->side[s].instance[first->instance], &in,
                                   results[s], &err[s]);
     }
-    same_answer(m, "renew", status, err);
-    for (size_t i = 0; i < count; i++)
-        same_status(m, "renew: result", results[0][i], results[1][i]);
+    same_answers(m, "renew", status, err);
+    for (int s = 1; s < m->sides; s++) {
+        for (size_t i = 0; i < count; i++)
+            same_status(m, s, "renew: result", results[0][i], results[s][i]);
+    }
 }
 
 /* --- sweep -------------------------------------------------------------------------- */
+
+static void same_sweep(const struct model *m, int s,
+                       const struct pawl_sweep_reply *memory,
+                       const struct pawl_sweep_reply *other)
+{
+    same_number(m, s, "sweep: promoted", (int64_t)memory->promoted,
+                (int64_t)other->promoted);
+    same_number(m, s, "sweep: recovered", (int64_t)memory->recovered,
+                (int64_t)other->recovered);
+    same_number(m, s, "sweep: killed", (int64_t)memory->killed,
+                (int64_t)other->killed);
+    same_number(m, s, "sweep: expired", (int64_t)memory->expired,
+                (int64_t)other->expired);
+    same_number(m, s, "sweep: removed", (int64_t)memory->removed,
+                (int64_t)other->removed);
+    same_number(m, s, "sweep: more", memory->more, other->more);
+    same_number(m, s, "sweep: next_at", memory->next_at, other->next_at);
+}
 
 void op_sweep(struct model *m)
 {
@@ -197,45 +228,37 @@ void op_sweep(struct model *m)
                              .limit = 2000,
                              .max_crashes = 3,
                              .retention = model_retention(m) };
-    for (int s = 0; s < SIDES; s++)
+    for (int s = 0; s < m->sides; s++)
         status[s] = storage_sweep(m->side[s].instance[instance], &in, &reply[s],
                                   &err[s]);
-    same_answer(m, "sweep", status, err);
-    same_number(m, "sweep: promoted", (int64_t)reply[0].promoted,
-                (int64_t)reply[1].promoted);
-    same_number(m, "sweep: recovered", (int64_t)reply[0].recovered,
-                (int64_t)reply[1].recovered);
-    same_number(m, "sweep: killed", (int64_t)reply[0].killed,
-                (int64_t)reply[1].killed);
-    same_number(m, "sweep: expired", (int64_t)reply[0].expired,
-                (int64_t)reply[1].expired);
-    same_number(m, "sweep: removed", (int64_t)reply[0].removed,
-                (int64_t)reply[1].removed);
-    same_number(m, "sweep: more", reply[0].more, reply[1].more);
-    same_number(m, "sweep: next_at", reply[0].next_at, reply[1].next_at);
+    same_answers(m, "sweep", status, err);
+    for (int s = 1; s < m->sides; s++)
+        same_sweep(m, s, &reply[0], &reply[s]);
 }
 
 /* --- alter --------------------------------------------------------------------------- */
 
-static struct pawl_alter_reply alter_both(struct model *m, const struct pawl_alter *in)
+static struct pawl_alter_reply alter_all(struct model *m, const struct pawl_alter *in)
 {
     enum pawl_status results[SIDES][BATCH], status[SIDES];
     struct pawl_alter_reply reply[SIDES];
     struct pawl_error err[SIDES] = { 0 };
     size_t instance = chance(m, INSTANCES);
-    for (int s = 0; s < SIDES; s++) {
+    for (int s = 0; s < m->sides; s++) {
         reply[s] = (struct pawl_alter_reply){
             .results = in->ids == NULL ? NULL : results[s]
         };
         status[s] = storage_alter(m->side[s].instance[instance], in, &reply[s],
                                   &err[s]);
     }
-    same_answer(m, "alter", status, err);
-    for (size_t i = 0; i < in->id_count; i++)
-        same_status(m, "alter: result", results[0][i], results[1][i]);
-    same_number(m, "alter: changed", (int64_t)reply[0].changed,
-                (int64_t)reply[1].changed);
-    reply[0].more |= reply[1].more;
+    same_answers(m, "alter", status, err);
+    for (int s = 1; s < m->sides; s++) {
+        for (size_t i = 0; i < in->id_count; i++)
+            same_status(m, s, "alter: result", results[0][i], results[s][i]);
+        same_number(m, s, "alter: changed", (int64_t)reply[0].changed,
+                    (int64_t)reply[s].changed);
+        reply[0].more |= reply[s].more;
+    }
     reply[0].results = NULL;
     return reply[0];
 }
@@ -269,7 +292,7 @@ void op_alter_named(struct model *m)
     int queue = (int)chance(m, QUEUES);
     in.queue = model_queues[queue];
     in.ids = ids;
-    in.id_count = 1 + chance(m, 4);
+    in.id_count = 1 + chance_large(m, 4);
     for (size_t i = 0; i < in.id_count; i++) {
         const struct known_claim *claim = random_claim(m);
         if (chance_of(m, 2))
@@ -279,7 +302,7 @@ void op_alter_named(struct model *m)
         else
             ids[i] = model_some_id(m, queue);
     }
-    alter_both(m, &in);
+    alter_all(m, &in);
 }
 
 void op_alter_matching(struct model *m)
@@ -288,7 +311,7 @@ void op_alter_matching(struct model *m)
     in.limit = chance_of(m, 30) ? 1 + chance(m, 5) : 2000;
     in.type = chance_of(m, 60) ? "send" : chance_of(m, 50) ? "" : NULL;
     in.older_than = chance_of(m, 60) ? (pawl_duration)chance(m, 20000) : 0;
-    for (int turn = 0; turn < 2000 && alter_both(m, &in).more; turn++)
+    for (int turn = 0; turn < 2000 && alter_all(m, &in).more; turn++)
         continue;
 }
 
@@ -301,14 +324,14 @@ void op_alter_queue(struct model *m)
     struct pawl_alter in = { .queue = random_queue(m),
                              .kind = kinds[chance(m, 5)],
                              .retention = model_retention(m) };
-    alter_both(m, &in);
+    alter_all(m, &in);
 }
 
 /* --- get, list, dump ---------------------------------------------------------------------- */
 
 void op_get(struct model *m)
 {
-    struct pawl_job *jobs[SIDES] = { NULL, NULL };
+    struct pawl_job *jobs[SIDES] = { NULL };
     struct pawl_error err[SIDES] = { 0 };
     enum pawl_status status[SIDES];
     int queue = (int)chance(m, QUEUES);
@@ -317,13 +340,13 @@ void op_get(struct model *m)
                        : chance_of(m, 90) ? model_queues[queue]
                                           : random_queue(m);
     size_t instance = chance(m, INSTANCES);
-    for (int s = 0; s < SIDES; s++)
+    for (int s = 0; s < m->sides; s++)
         status[s] =
             storage_get(m->side[s].instance[instance], name, id, &jobs[s], &err[s]);
-    same_answer(m, "get", status, err);
-    if (status[0] == PAWL_OK)
-        same_job(m, jobs[0], jobs[1]);
-    for (int s = 0; s < SIDES; s++)
+    same_answers(m, "get", status, err);
+    for (int s = 1; s < m->sides && status[0] == PAWL_OK; s++)
+        same_job(m, s, jobs[0], jobs[s]);
+    for (int s = 0; s < m->sides; s++)
         pawl_job_free(jobs[s]);
 }
 
@@ -332,7 +355,7 @@ struct whole_list {
     size_t count, room;
 };
 
-static void list_whole(struct model *m, struct pawl_storage *instance,
+static void list_whole(struct model *m, int s, size_t instance,
                        struct pawl_list in, struct whole_list *out)
 {
     struct pawl_list_reply reply;
@@ -343,7 +366,8 @@ static void list_whole(struct model *m, struct pawl_storage *instance,
             out->jobs = realloc(out->jobs, out->room * sizeof(struct pawl_job *));
         }
         reply = (struct pawl_list_reply){ .jobs = out->jobs + out->count };
-        same_status(m, "list", PAWL_OK, storage_list(instance, &in, &reply, &err));
+        same_status(m, s, "list", PAWL_OK,
+                    storage_list(m->side[s].instance[instance], &in, &reply, &err));
         out->count += reply.job_count;
         in.after = reply.next;
     } while (reply.next.set);
@@ -361,16 +385,19 @@ static size_t compare_lists(struct model *m, struct pawl_list in)
 {
     struct whole_list lists[SIDES] = { { .jobs = NULL } };
     size_t instance = chance(m, INSTANCES);
-    for (int s = 0; s < SIDES; s++) {
-        list_whole(m, m->side[s].instance[instance], in, &lists[s]);
+    for (int s = 0; s < m->sides; s++) {
+        list_whole(m, s, instance, in, &lists[s]);
         if (in.state == PAWL_PROCESSING && lists[s].count > 0)
             qsort(lists[s].jobs, lists[s].count, sizeof(struct pawl_job *), by_id);
     }
-    same_number(m, "list: jobs", (int64_t)lists[0].count, (int64_t)lists[1].count);
-    for (size_t i = 0; i < lists[0].count; i++)
-        same_job(m, lists[0].jobs[i], lists[1].jobs[i]);
+    for (int s = 1; s < m->sides; s++) {
+        same_number(m, s, "list: jobs", (int64_t)lists[0].count,
+                    (int64_t)lists[s].count);
+        for (size_t i = 0; i < lists[0].count; i++)
+            same_job(m, s, lists[0].jobs[i], lists[s].jobs[i]);
+    }
     size_t count = lists[0].count;
-    for (int s = 0; s < SIDES; s++) {
+    for (int s = 0; s < m->sides; s++) {
         for (size_t i = 0; i < lists[s].count; i++)
             pawl_job_free(lists[s].jobs[i]);
         free(lists[s].jobs);
@@ -382,7 +409,7 @@ void op_list(struct model *m)
 {
     struct pawl_list in = { .queue = random_queue(m),
                             .state = (enum pawl_state)(1 + chance(m, 9)),
-                            .limit = 1 + chance(m, 20) };
+                            .limit = 1 + chance_large(m, 20) };
     if (chance_of(m, 30))
         in.type = "send";
     compare_lists(m, in);
@@ -390,17 +417,17 @@ void op_list(struct model *m)
 
 static void compare_stats(struct model *m, const char *queue)
 {
-    struct pawl_stats *stats[SIDES] = { NULL, NULL };
+    struct pawl_stats *stats[SIDES] = { NULL };
     struct pawl_error err[SIDES] = { 0 };
     enum pawl_status status[SIDES];
     size_t instance = chance(m, INSTANCES);
-    for (int s = 0; s < SIDES; s++)
+    for (int s = 0; s < m->sides; s++)
         status[s] = storage_stats(m->side[s].instance[instance], queue, &stats[s],
                                   &err[s]);
-    same_answer(m, "stats", status, err);
-    if (status[0] == PAWL_OK)
-        same_stats(m, stats[0], stats[1]);
-    for (int s = 0; s < SIDES; s++)
+    same_answers(m, "stats", status, err);
+    for (int s = 1; s < m->sides && status[0] == PAWL_OK; s++)
+        same_stats(m, s, stats[0], stats[s]);
+    for (int s = 0; s < m->sides; s++)
         pawl_stats_free(stats[s]);
 }
 

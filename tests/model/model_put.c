@@ -111,7 +111,19 @@ struct pawl_session model_session(int session)
     return (struct pawl_session){ { 's', (uint8_t)session } };
 }
 
-static void put_both(struct model *m, int session, int queue,
+void same_put_results(const struct model *m, size_t count,
+                      struct pawl_put_result results[SIDES][BATCH])
+{
+    for (int s = 1; s < m->sides; s++) {
+        for (size_t i = 0; i < count; i++) {
+            same_status(m, s, "put: status", results[0][i].status,
+                        results[s][i].status);
+            same_id(m, s, "put: id", results[0][i].id, results[s][i].id);
+        }
+    }
+}
+
+static void put_all(struct model *m, int session, int queue,
                      const struct sent_put *put)
 {
     struct pawl_put_result results[SIDES][BATCH];
@@ -123,14 +135,12 @@ static void put_both(struct model *m, int session, int queue,
                            .jobs = put->jobs,
                            .job_count = put->count };
     size_t instance = chance(m, INSTANCES);
-    for (int s = 0; s < SIDES; s++)
+    for (int s = 0; s < m->sides; s++)
         status[s] = storage_put(m->side[s].instance[instance], &in, results[s],
                                 &err[s]);
-    same_answer(m, "put", status, err);
-    for (size_t i = 0; i < put->count && status[0] >= 0; i++) {
-        same_status(m, "put: status", results[0][i].status, results[1][i].status);
-        same_id(m, "put: id", results[0][i].id, results[1][i].id);
-    }
+    same_answers(m, "put", status, err);
+    if (status[0] >= 0)
+        same_put_results(m, put->count, results);
 }
 
 struct sent_put *model_next_put(struct model *m, int session, int queue)
@@ -152,7 +162,7 @@ struct sent_put *model_next_put(struct model *m, int session, int queue)
         sender->skipped_seq = 0;
     put = &sender->sent[seq % SENT];
     put->seq = seq;
-    put->count = 1 + (chance_of(m, 5) ? chance(m, BATCH) : chance(m, 4));
+    put->count = 1 + chance_large(m, 4);
     return put;
 }
 
@@ -166,7 +176,7 @@ void op_put(struct model *m)
         if (i > 0 && chance_of(m, 3))
             put->jobs[i].id = put->jobs[chance(m, i)].id;
     }
-    put_both(m, session, queue, put);
+    put_all(m, session, queue, put);
 }
 
 /* One of the last seqs again. With seqs left out, those within SENT / 2 of the
@@ -182,7 +192,7 @@ void op_resend(struct model *m)
     if (put->seq != sender->last_seq - back)
         return;
     if (put->brought)
-        model_bring_both(m, session, queue, put);
+        model_bring_all(m, session, queue, put);
     else
-        put_both(m, session, queue, put);
+        put_all(m, session, queue, put);
 }

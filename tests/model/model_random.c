@@ -1,9 +1,10 @@
-/* model_random.c - random steps on the memory storage and on another one, reply
- * by reply the same.
+/* model_random.c - random steps on the memory storage and on others, reply by
+ * reply the same.
  *
- *   PAWL_TEST_STORAGE  the other storage; "sqlite" if not set
+ *   PAWL_TEST_STORAGE  the others; "sqlite,redis" if not set
  *   PAWL_SEED          where to begin; a new one each time if not set
  *   PAWL_MODEL_OPS     how many steps; 100000 if not set
+ *   PAWL_MODEL_DEEP    thousands of jobs, hundreds in one call
  *
  * On a difference it prints the seed and the step, and running it again with
  * that seed makes the same steps up to there. */
@@ -19,7 +20,10 @@
 
 #define START INT64_C(1700000000000)
 #define DUMP_EVERY 200
-#define CROWDED 400 /* jobs: then more goes out than comes in */
+
+/* Deep queues, for what a storage does piece by piece when there is much of it. */
+static const struct scale usual = { 400, 40, 7, 256, 64, 1 };
+static const struct scale deep = { 6000, BATCH, 25, CLAIMS, HELD, 40 };
 
 /* --- chance ----------------------------------------------------------------------- */
 
@@ -42,7 +46,12 @@ bool chance_of(struct model *m, unsigned percent)
     return chance(m, 100) < percent;
 }
 
-/* --- the two sides ------------------------------------------------------------------- */
+size_t chance_large(struct model *m, size_t usually)
+{
+    return chance(m, chance_of(m, m->scale->large) ? m->scale->batch : usually);
+}
+
+/* --- the sides ------------------------------------------------------------------- */
 
 static void new_owners(struct model *m, size_t instance)
 {
@@ -57,7 +66,7 @@ static void new_owners(struct model *m, size_t instance)
 
 static void open_instance(struct model *m, size_t instance)
 {
-    for (int s = 0; s < SIDES; s++) {
+    for (int s = 0; s < m->sides; s++) {
         struct pawl_error err = { 0 };
         struct pawl_storage_config config = {
             .clock = fake_clock_as_clock(&m->clock), .deadline = 60000
@@ -75,25 +84,31 @@ static void open_instance(struct model *m, size_t instance)
 
 static void close_instance(struct model *m, size_t instance)
 {
-    for (int s = 0; s < SIDES; s++) {
+    for (int s = 0; s < m->sides; s++) {
         storage_close(m->side[s].instance[instance]);
         m->side[s].instance[instance] = NULL;
     }
 }
 
-static void name_sides(struct model *m)
+static void add_side(struct model *m, const char *name)
 {
-    const char *other = getenv("PAWL_TEST_STORAGE");
-    if (other == NULL || *other == '\0')
-        other = "sqlite";
-    m->side[0].name = "memory";
-    m->side[1].name = other;
-    snprintf(m->side[0].url, sizeof m->side[0].url, "memory:model");
-    if (strcmp(other, "sqlite") == 0)
-        snprintf(m->side[1].url, sizeof m->side[1].url, "sqlite:%s/model.db",
-                 m->folder.path);
-    else
-        snprintf(m->side[1].url, sizeof m->side[1].url, "%s:model-other", other);
+    if (m->sides == SIDES) {
+        printf("Bail out! at most %d storages besides memory\n", SIDES - 1);
+        exit(1);
+    }
+    struct side *side = &m->side[m->sides++];
+    side->name = name;
+    side->flavour = flavour_find(name);
+    flavour_begin(side->flavour);
+    flavour_store(side->flavour, "model", side->url, sizeof side->url);
+}
+
+/* Memory, and the list, which is cut into its names. */
+static void add_sides(struct model *m, char *others)
+{
+    add_side(m, "memory");
+    for (char *name = strtok(others, ","); name != NULL; name = strtok(NULL, ","))
+        add_side(m, name);
 }
 
 /* One instance goes, with its owners, and comes back with others. */
@@ -139,7 +154,7 @@ static const struct {
 
 static void step(struct model *m)
 {
-    bool crowded = m->job_count > CROWDED;
+    bool crowded = m->job_count > m->scale->crowd;
     size_t at = chance(m, 1000), i = 0;
     for (;; i++) {
         unsigned weight = crowded ? ops[i].crowded_weight : ops[i].weight;
@@ -163,15 +178,19 @@ static uint64_t number_of(const char *name, uint64_t otherwise)
 
 int main(void)
 {
+    char others[256];
+    const char *named = getenv("PAWL_TEST_STORAGE");
     struct model *m = calloc(1, sizeof *m);
     size_t steps = (size_t)number_of("PAWL_MODEL_OPS", 100000);
     if (m == NULL)
         return 1;
     m->seed = number_of("PAWL_SEED", random_u64() % 1000000000);
     m->random = m->seed;
+    m->scale = number_of("PAWL_MODEL_DEEP", 0) == 0 ? &usual : &deep;
     fake_clock_init(&m->clock, START);
-    temp_dir_make(&m->folder);
-    name_sides(m);
+    snprintf(others, sizeof others, "%s",
+             named == NULL || *named == '\0' ? "sqlite,redis" : named);
+    add_sides(m, others);
     for (size_t i = 0; i < INSTANCES; i++)
         open_instance(m, i);
 
@@ -183,10 +202,14 @@ int main(void)
     double seconds = (double)(clock_mono_ns() - begin) / 1e9;
     for (size_t i = 0; i < INSTANCES; i++)
         close_instance(m, i);
-    temp_dir_remove(&m->folder);
-    printf("# %zu steps in %.1f s: %.0f steps/s\n", steps, seconds,
-           (double)steps / seconds);
-    printf("ok 1 - model: %s and %s agree\n", m->side[0].name, m->side[1].name);
+    printf("# %zu steps in %.1f s: %.0f steps/s; %zu jobs at the end\n", steps,
+           seconds, (double)steps / seconds, m->job_count);
+    printf("ok 1 - model: %s", m->side[0].name);
+    for (int s = 1; s < m->sides; s++)
+        printf(" = %s", m->side[s].name);
+    printf("\n");
+    for (int s = 0; s < m->sides; s++)
+        flavour_end(m->side[s].flavour);
     free(m);
     return 0;
 }

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "temp_dir.h"
+#include "flavour.h"
 
 #define INSTANCES_MOST 16
 
@@ -16,8 +16,8 @@ struct pawl_retention retention;
 const struct pawl_owner owner_a = { { 0xaa, 1, 2, 3 } };
 const struct pawl_owner owner_b = { { 0xbb, 1, 2, 3 } };
 
-static struct temp_dir folder;
-static char url[512];
+static const struct flavour *flavour;
+static char url[FLAVOUR_URL_MAX];
 static struct pawl_storage *instances[INSTANCES_MOST];
 static uint64_t last_seq;
 
@@ -37,29 +37,16 @@ void *own(void *block)
 
 /* --- the store --------------------------------------------------------------- */
 
-static const char *under_test(void)
-{
-    const char *name = getenv("PAWL_TEST_STORAGE");
-    return name == NULL || *name == '\0' ? "memory" : name;
-}
-
-/* The one place that knows which storage it is. */
-static void name_store(char *text, size_t size, const char *name)
-{
-    if (strcmp(under_test(), "sqlite") == 0)
-        snprintf(text, size, "sqlite:%s/%s.db", folder.path, name);
-    else
-        snprintf(text, size, "%s:%s", under_test(), name);
-}
-
 void conformance_begin(void)
 {
-    temp_dir_make(&folder);
+    const char *name = getenv("PAWL_TEST_STORAGE");
+    flavour = flavour_find(name == NULL || *name == '\0' ? "memory" : name);
+    flavour_begin(flavour);
 }
 
 void conformance_end(void)
 {
-    temp_dir_remove(&folder);
+    flavour_end(flavour);
 }
 
 static enum pawl_status open_at(const char *where, const struct pawl_clock *clock,
@@ -74,21 +61,35 @@ static enum pawl_status open_at(const char *where, const struct pawl_clock *cloc
     return storage_open(where, &config, NULL, out, err);
 }
 
-struct pawl_storage *instance_open_at(const struct pawl_clock *clock)
+static struct pawl_storage *open_more(const char *where,
+                                      const struct pawl_clock *clock)
 {
     struct pawl_error err = { 0 };
     int i = 0;
     while (i < INSTANCES_MOST && instances[i] != NULL)
         i++;
     ck_assert_int_lt(i, INSTANCES_MOST);
-    enum pawl_status status = open_at(url, clock, false, &instances[i], &err);
-    ck_assert_msg(status == PAWL_OK, "cannot open '%s': %s", url, err.message);
+    enum pawl_status status = open_at(where, clock, false, &instances[i], &err);
+    ck_assert_msg(status == PAWL_OK, "cannot open '%s': %s", where, err.message);
     return instances[i];
+}
+
+struct pawl_storage *instance_open_at(const struct pawl_clock *clock)
+{
+    return open_more(url, clock);
 }
 
 struct pawl_storage *instance_open(void)
 {
     return instance_open_at(NULL);
+}
+
+struct pawl_storage *other_store_open(void)
+{
+    char name[64], where[FLAVOUR_URL_MAX];
+    snprintf(name, sizeof name, "t%d-other", (int)getpid());
+    flavour_store(flavour, name, where, sizeof where);
+    return open_more(where, NULL);
 }
 
 void instance_close(struct pawl_storage *instance)
@@ -102,9 +103,9 @@ void instance_close(struct pawl_storage *instance)
 
 enum pawl_status open_missing(struct pawl_error *err)
 {
-    char where[512];
+    char where[FLAVOUR_URL_MAX];
     struct pawl_storage *none = NULL;
-    name_store(where, sizeof where, "never-made");
+    flavour_store(flavour, "never-made", where, sizeof where);
     enum pawl_status status = open_at(where, NULL, true, &none, err);
     storage_close(none);
     return status;
@@ -115,7 +116,7 @@ void fixture_open(void)
     static int opened;
     char name[64];
     snprintf(name, sizeof name, "t%d-%d", (int)getpid(), opened++);
-    name_store(url, sizeof url, name);
+    flavour_store(flavour, name, url, sizeof url);
     fake_clock_init(&test_clock, START);
     retention = (struct pawl_retention){ { -1, -1 }, { -1, -1 }, { -1, -1 } };
     last_seq = 0;

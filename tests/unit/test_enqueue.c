@@ -33,8 +33,12 @@ static enum pawl_status lossy_open(struct pawl_storage *self,
                                    const struct pawl_storage_config *config,
                                    struct pawl_error *err)
 {
-    return storage_open("memory:lossy", config, NULL,
-                        &((struct lossy *)self)->inner, err);
+    enum pawl_status status = storage_open("memory:lossy", config, NULL,
+                                           &((struct lossy *)self)->inner, err);
+
+    if (status == PAWL_OK)
+        self->where = inner(self)->where;
+    return status;
 }
 
 static void lossy_close(struct pawl_storage *self)

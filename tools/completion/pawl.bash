@@ -12,7 +12,8 @@ _pawl_options() {
     clean) echo "--queue --state --older" ;;
     bench) echo "--jobs --payload --producers --in-flight --batch --concurrency
         --backlog --pace --seconds --durability" ;;
-    show | queues | health | doctor | help | version) ;;
+    doctor) echo "--acl" ;;
+    show | queues | health | help | version) ;;
     esac
 }
 
@@ -34,7 +35,8 @@ _pawl_values() {
     --durability) echo "full normal" ;;
     --grace) echo "forever" ;;
     -p | --priority) echo "1 2 3 4 5 6 7 8 9 10" ;;
-    --url) echo "sqlite: memory:" ;;
+    --url) echo "sqlite: memory: redis:// rediss:// redis+unix:// redis-sentinel://
+        redis-cluster://" ;;
     *) return 1 ;;
     esac
 }

@@ -28,13 +28,11 @@ static void child_arg(struct child_args *args, const char *option, long value)
     args->argv[args->argc++] = text;
 }
 
-static void child_args(struct child_args *args, const struct bench *bench,
-                       const char *role, const struct bench_settings *set)
+static void child_args(struct child_args *args, const char *role,
+                       const struct bench_settings *set)
 {
     memset(args, 0, sizeof *args);
     args->argv[args->argc++] = (char *)"pawl";
-    args->argv[args->argc++] = (char *)"--url";
-    args->argv[args->argc++] = (char *)bench->cli->url;
     args->argv[args->argc++] = (char *)"bench";
     args->argv[args->argc++] = (char *)role;
     child_arg(args, "--jobs", set->jobs);
@@ -77,7 +75,9 @@ int bench_child_start(const struct bench *bench, const char *role,
     struct bench_child child = {0};
     int to[2] = {-1, -1}, from[2] = {-1, -1};
     char line[64];
-    child_args(&args, bench, role, set);
+    child_args(&args, role, set);
+    /* Not among the arguments, which everybody can read: it may have a password. */
+    setenv("PAWL_URL", bench->cli->url, 1);
     int error = pipe2(to, O_CLOEXEC) || pipe2(from, O_CLOEXEC) ? errno : 0;
     if (error == 0)
         error = child_spawn(args.argv, to[0], from[1], &child.pid);

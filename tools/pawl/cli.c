@@ -94,6 +94,29 @@ static void cli_log(void *context, enum pawl_log_level level, const char *id,
         cli_note(cli, "%s", text);
 }
 
+/* "//USER:PASSWORD@", or an option that is one. */
+static bool cli_shows_password(const char *url)
+{
+    const char *place = strstr(url, "://");
+    const char *option = strstr(url, "sentinel-password=");
+    if (option && (option[-1] == '?' || option[-1] == '&'))
+        return true;
+    if (!place)
+        return false;
+    size_t n = strcspn(place + 3, "/?");
+    const char *at = memrchr(place + 3, '@', n);
+    const char *colon = memchr(place + 3, ':', n);
+    return at && colon && colon + 1 < at;
+}
+
+static void cli_warn_of_password(const struct cli *cli)
+{
+    if (cli->url && cli_shows_password(cli->url))
+        cli_note(cli, "the password in --url is visible to other users in the "
+                      "process list: put the URL in PAWL_URL, or the password in a "
+                      "password-file");
+}
+
 int cli_open(struct cli *cli)
 {
     struct pawl_options options = PAWL_OPTIONS_INIT;
@@ -101,6 +124,7 @@ int cli_open(struct cli *cli)
     const char *url = getenv("PAWL_URL");
     if (cli->pawl)
         return CLI_DONE;
+    cli_warn_of_password(cli);
     options.log = cli_log;
     options.log_context = cli;
     enum pawl_status status = pawl_open(cli->url, &options, &cli->pawl, &err);

@@ -249,7 +249,7 @@ static int run(struct bench *bench, const struct mode *mode,
 {
     char url[BENCH_URL_MAX];
     struct cli *cli = bench->cli;
-    bool own = cli->url == NULL;
+    bool own = cli->url == NULL && !mode_is_role(mode); /* a role has PAWL_URL */
     int code = own ? bench_store_make(cli, durability, url) : CLI_DONE;
     if (code != CLI_DONE)
         return code;

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "args.h"
+#include "details.h"
 #include "json.h"
 #include "table.h"
 #include "text.h"
@@ -18,14 +19,24 @@
 #define DOCTOR_NOTE "note"
 #define DOCTOR_OLD (INT64_C(3600) * 1000) /* pending for so long is too long */
 
+enum { ACL = 256 };
+
+static const struct args_option doctor_options[] = {
+    {"acl", ACL, NULL, "print the ACL command for a user with just the rights"},
+};
+
 static const struct args_spec doctor_spec = {
-    .usage = "doctor",
-    .about = "Look for what needs attention: warnings of the storage, dead jobs,\n"
-             "jobs held by a migration, paused queues, jobs pending for more\n"
-             "than an hour.\n",
-    .more = "A note about the engine's version does not count.\n"
-            "With --json one object: ok, where, and findings, of which each has\n"
-            "kind, queue (if it is about one) and text.\n\n"
+    .usage = "doctor [--acl]",
+    .about = "Look for what needs attention: warnings of the storage, rights that\n"
+             "it lacks, dead jobs, jobs held by a migration, paused queues, jobs\n"
+             "pending for more than an hour.\n",
+    .options = doctor_options,
+    .option_count = sizeof doctor_options / sizeof *doctor_options,
+    .more = "A note, about what is as true tomorrow, does not count.\n"
+            "--acl prints what an administrator of a Redis is to enter, and looks at\n"
+            "nothing else; the password is to be put in.\n"
+            "With --json one object: ok, where, details, and findings, of which each\n"
+            "has kind, queue (if it is about one) and text; with --acl: acl.\n\n"
             "exit: 0 all is well, 1 something needs attention or failed,\n"
             "  2 usage, 69 storage unreachable\n",
 };
@@ -109,6 +120,7 @@ static void doctor_print(const struct doctor *d, const struct pawl_health *healt
     size_t i;
     json_t *finding;
     char attention[64];
+    details_print(health);
     snprintf(attention, sizeof attention, "%sattention%s ",
              table_colour_on(TABLE_YELLOW), table_colour_off(TABLE_YELLOW));
     json_array_foreach(d->findings, i, finding) {
@@ -121,45 +133,72 @@ static void doctor_print(const struct doctor *d, const struct pawl_health *healt
         doctor_print_line("all is well in ", health->where);
 }
 
-static int doctor_look(struct doctor *d)
+/* --- the command --------------------------------------------------------------------- */
+
+static int doctor_look(struct doctor *d, const struct pawl_health *health)
 {
-    struct pawl_health health = {0};
     struct pawl_stats *stats = NULL;
     struct pawl_error err = {0};
-    enum pawl_status status = pawl_health(d->cli->pawl, &health, &err);
-    if (status == PAWL_OK)
-        status = pawl_stats(d->cli->pawl, NULL, &stats, &err);
+    enum pawl_status status = pawl_stats(d->cli->pawl, NULL, &stats, &err);
     if (status != PAWL_OK)
         return cli_error(d->cli, status, &err);
-    doctor_storage(d, &health);
+    doctor_storage(d, health);
     for (size_t i = 0; i < stats->queue_count; i++)
         doctor_queue(d, &stats->queues[i]);
     pawl_stats_free(stats);
     int code = CLI_DONE;
     if (d->cli->json)
-        code = cli_json(d->cli, json_pack("{s:b, s:o, s:O}", "ok",
+        code = cli_json(d->cli, json_pack("{s:b, s:o, s:o, s:O}", "ok",
                                           (int)(d->count == 0), "where",
-                                          json_text(health.where), "findings",
+                                          json_text(health->where), "details",
+                                          details_json(health), "findings",
                                           d->findings));
     else
-        doctor_print(d, &health);
+        doctor_print(d, health);
     return code == CLI_DONE && d->count > 0 ? CLI_FAILED : code;
+}
+
+static int doctor_acl(const struct cli *cli, const struct pawl_health *health)
+{
+    if (!health->rights[0])
+        return cli_failed(cli, "%s has no users and rights of its own: there is no "
+                          "ACL to print", health->storage);
+    if (cli->json)
+        return cli_json(cli, json_pack("{s:o}", "acl", json_text(health->rights)));
+    doctor_print_line("", health->rights);
+    return CLI_DONE;
+}
+
+static int doctor_run(struct cli *cli, bool acl)
+{
+    struct doctor d = {.cli = cli};
+    struct pawl_health health = {0};
+    struct pawl_error err = {0};
+    int code = cli_open(cli);
+    if (code != CLI_DONE)
+        return code;
+    enum pawl_status status = pawl_health(cli->pawl, &health, &err);
+    if (status != PAWL_OK)
+        return cli_error(cli, status, &err);
+    if (acl)
+        return doctor_acl(cli, &health);
+    d.findings = json_array();
+    code = doctor_look(&d, &health);
+    json_decref(d.findings);
+    return code;
 }
 
 int cmd_doctor(struct cli *cli, int argc, char **argv)
 {
     struct args args;
-    struct doctor d = {.cli = cli};
+    bool acl = false;
+    int key;
     args_begin(&args, cli, &doctor_spec, argc, argv);
-    if (args_next(&args) < 0)
+    while ((key = args_next(&args)) > 0)
+        acl = acl || key == ACL;
+    if (key < 0)
         return args.exit_code;
     if (args.operand_count > 0)
         return cli_usage(cli, "unexpected '%.100s'", args.operands[0]);
-    int code = cli_open(cli);
-    if (code != CLI_DONE)
-        return code;
-    d.findings = json_array();
-    code = doctor_look(&d);
-    json_decref(d.findings);
-    return code;
+    return doctor_run(cli, acl);
 }

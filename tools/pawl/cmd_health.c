@@ -2,11 +2,10 @@
 #include "cmd.h"
 
 #include <stdio.h>
-#include <string.h>
 
 #include "args.h"
+#include "details.h"
 #include "json.h"
-#include "table.h"
 #include "text.h"
 
 static const struct args_spec health_spec = {
@@ -14,7 +13,7 @@ static const struct args_spec health_spec = {
     .about = "Ask the storage how it is, and print where the jobs are.\n",
     .more = "Warnings do not change the exit code; pawl doctor's does.\n"
             "With --json one object: storage, where, engine, durability, mode,\n"
-            "round_trip_us, size_bytes, warnings.\n\n"
+            "round_trip_us, size_bytes, details, warnings.\n\n"
             "exit: 0 reachable, 1 failed, 2 usage, 69 storage unreachable\n",
 };
 
@@ -26,30 +25,21 @@ static json_t *health_warnings(const struct pawl_health *health)
     return warnings;
 }
 
-static void health_line(const char *label, const char *value)
-{
-    struct buf text;
-    buf_init(&text, sizeof(struct pawl_health) * 8);
-    text_escape(&text, value, strlen(value));
-    printf("%s%-12s%s%s\n", table_colour_on(TABLE_DIM), label,
-           table_colour_off(TABLE_DIM), text.data ? text.data : "");
-    buf_clear(&text);
-}
-
 static void health_print(const struct pawl_health *health)
 {
     char text[TEXT_TIME];
-    health_line("storage", health->storage);
-    health_line("where", health->where);
-    health_line("engine", health->engine);
-    health_line("durability", health->durability);
-    health_line("mode", "primary");
+    details_line("storage", health->storage);
+    details_line("where", health->where);
+    details_line("engine", health->engine);
+    details_line("durability", health->durability);
+    details_line("mode", "primary");
     snprintf(text, sizeof text, "%lld us", (long long)health->round_trip_us);
-    health_line("round trip", text);
+    details_line("round trip", text);
     text_bytes(text, health->size_bytes);
-    health_line("size", text);
+    details_line("size", text);
+    details_print(health);
     for (int i = 0; i < health->warning_count; i++)
-        health_line("warning", health->warnings[i].text);
+        details_line("warning", health->warnings[i].text);
 }
 
 int cmd_health(struct cli *cli, int argc, char **argv)
@@ -73,11 +63,12 @@ int cmd_health(struct cli *cli, int argc, char **argv)
         return CLI_DONE;
     }
     return cli_json(
-        cli, json_pack("{s:s, s:o, s:s, s:s, s:s, s:I, s:I, s:o}", "storage",
+        cli, json_pack("{s:s, s:o, s:s, s:s, s:s, s:I, s:I, s:o, s:o}", "storage",
                        health.storage, "where", json_text(health.where),
                        "engine", health.engine, "durability", health.durability,
                        "mode", "primary", "round_trip_us",
                        (json_int_t)health.round_trip_us, "size_bytes",
-                       (json_int_t)health.size_bytes, "warnings",
+                       (json_int_t)health.size_bytes, "details",
+                       details_json(&health), "warnings",
                        health_warnings(&health)));
 }

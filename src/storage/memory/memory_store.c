@@ -94,6 +94,7 @@ enum pawl_status memory_store_join(struct memory_instance *self,
         stores = store;
     }
     self->store = store;
+    self->base.where = store->name;
     pthread_mutex_lock(&store->mutex);
     self->next = store->instances;
     store->instances = self;

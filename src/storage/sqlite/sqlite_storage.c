@@ -97,6 +97,7 @@ static enum pawl_status sqlite_open(struct pawl_storage *self,
     if (status != PAWL_OK)
         return status;
     s->path = path.file;
+    s->base.where = s->path;
     status = open_locks(s, err);
     if (status == PAWL_OK)
         status = open_database(s, path.exists, &ready, err);

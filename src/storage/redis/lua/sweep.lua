@@ -1,0 +1,214 @@
+#!lua flags=allow-oom
+-- sweep.lua - housekeeping of one queue, bounded by `limit` for each kind of work:
+-- what is due becomes pending, what its worker lost is taken back, what is over age
+-- or count goes.
+--
+-- ARGV: clock, limit, max_crashes, retention, run_id of this server.
+-- Replies: promoted, recovered, killed, expired, removed, more, next_at.
+-- include: step, line, job, walk
+
+local limit, max_crashes = tonumber(ARGV[3]), tonumber(ARGV[4])
+local run_id = ARGV[6]
+local WEEK = 7 * 24 * 3600 * 1000
+
+if not meta_read() then
+  return { 0, 0, 0, 0, 0, 0, 0 }
+end
+local now, steady = clock()
+local keep = retention_here(ARGV[5])
+local promoted, recovered, killed, expired, removed, more = 0, 0, 0, 0, 0, 0
+
+local function note_error(job, text)
+  local stored = has(job.flags, HAS_ERRORS) and redis.call('HGET', ERRORS, job.id)
+  add_error(job, stored, now, text)
+end
+
+-- The first `limit` of these in order; notes in `more` that there are others.
+local function within_limit(ids)
+  if #ids > limit then
+    more = 1
+    ids[#ids] = nil
+  end
+  return ids
+end
+
+-- --- what is due --------------------------------------------------------------------
+
+-- `<` would compare as people of the server's country sort words.
+local function stands_before(a, b)
+  for i = 1, 16 do
+    local x, y = string.byte(a, i), string.byte(b, i)
+    if x ~= y then
+      return x < y
+    end
+  end
+  return false
+end
+
+-- The first due of both states together, in (run_at, id) order, one more than the
+-- limit if there are so many.
+local function due_ids()
+  local a = redis.call('ZRANGEBYSCORE', SCHEDULED, '-inf', now, 'WITHSCORES',
+                       'LIMIT', 0, limit + 1)
+  local b = redis.call('ZRANGEBYSCORE', FAILED, '-inf', now, 'WITHSCORES',
+                       'LIMIT', 0, limit + 1)
+  local ids, i, j = {}, 1, 1
+  while #ids <= limit and (a[i] or b[j]) do
+    local first = b[j] == nil
+    if a[i] and b[j] then
+      local x, y = tonumber(a[i + 1]), tonumber(b[j + 1])
+      first = x < y or (x == y and stands_before(a[i], b[j]))
+    end
+    if first then
+      ids[#ids + 1], i = a[i], i + 2
+    else
+      ids[#ids + 1], j = b[j], j + 2
+    end
+  end
+  return ids
+end
+
+local function promote(id, job)
+  if not job or (job.state ~= IN_SCHEDULED and job.state ~= IN_FAILED) then
+    later_one('ZREM', SCHEDULED, id)
+    later_one('ZREM', FAILED, id)
+    return
+  end
+  local over = expires_at(job)
+  leave(job)
+  if over ~= 0 and over <= now then
+    note_error(job, 'expired')
+    to_finished(job, CANCELLED, now, keep)
+    expired = expired + 1
+  else
+    to_tail(job)
+    promoted = promoted + 1
+  end
+end
+
+-- --- what was lost ------------------------------------------------------------------
+
+-- A server that was down, or has just become the master, let nobody renew: nothing
+-- is over for as long as the longest lease, but what was given up.
+local function in_grace()
+  if run_id ~= '' and meta.server ~= run_id then
+    if meta.server then
+      meta_set('grace', steady + number('lease'))
+    end
+    meta_set('server', run_id)
+  end
+  return steady < number('grace')
+end
+
+local function recover(id, job)
+  if not job or job.state ~= PROCESSING then
+    later_one('ZREM', LEASES, id)
+    return
+  end
+  local asked = has(job.flags, CANCEL_ASKED)
+  local last = job.crashes + 1 >= max_crashes
+  leave(job)
+  if last and not asked then
+    note_error(job, 'worker_lost')
+  end
+  job.crashes = job.crashes + 1
+  give_back(job)
+  if asked then
+    to_finished(job, CANCELLED, now, keep)
+  elseif last then
+    to_finished(job, DEAD, now, keep)
+    killed = killed + 1
+  else
+    to_tail(job)
+    recovered = recovered + 1
+  end
+end
+
+-- --- what is over -------------------------------------------------------------------
+
+-- Places and finishing times rise together, so the first is over first; but for a
+-- job that finished elsewhere, which goes no earlier than those before it. So this
+-- goes from the front to the first that is not over.
+local function clean(state)
+  local n, bound = FINISHED_LINE[state], keep[state]
+  local last = line_first(n) + line_length(n) - 1
+  local first, cut = line_first(n), 0 -- cut: jobs that leave the list
+  local place, looks = 0, 0
+  while place do
+    local ids, places, upto = line_slice(n, place, LOOK)
+    looks = looks + (#ids == 0 and LOOK or 0)
+    if looks > HOLE_LOOKS then
+      more = 1
+      line_cut(n, place + 1, cut)
+      return
+    end
+    local heads = bound.age >= 0 and read_all('HMGET', HEADS, ids)
+    for i = 1, #ids do
+      local over = bound.count >= 0 and last - places[i] >= bound.count
+      if not over and heads then
+        local finished_at = heads[i] and struct.unpack('>I6', heads[i], 31) or 0
+        over = now - finished_at >= bound.age
+      end
+      if not over or removed == limit then
+        more = over and 1 or more
+        line_cut(n, places[i], cut)
+        return
+      end
+      if places[i] < first then
+        later_one('ZREM', STRAYS, ids[i])
+      else
+        cut = cut + 1
+      end
+      erase(ids[i])
+      removed = removed + 1
+    end
+    place = upto
+  end
+  line_cut(n, last + 1, cut)
+end
+
+local function clean_keys()
+  local texts = redis.call('ZRANGEBYSCORE', UNIQUE_TIMES, '-inf', now,
+                           'LIMIT', 0, limit)
+  local entries = read_all('HMGET', UNIQUE, texts)
+  for i = 1, #texts do
+    later_one('ZREM', UNIQUE_TIMES, texts[i])
+    if entries[i] and not holder_in(entries[i], now) then
+      later_one('HDEL', UNIQUE, texts[i])
+    end
+  end
+end
+
+-- What was answered to puts and exchanges of long ago: a few entries each time, round
+-- and round. In both, the time follows on a number of eight bytes.
+local function clean_answers(key, cursor)
+  local found = redis.call('HSCAN', key, meta[cursor] or '0', 'COUNT', 20)
+  local entries = found[2]
+  for i = 1, #entries, 2 do
+    if struct.unpack('>I6', entries[i + 1], 9) + WEEK <= now then
+      later_one('HDEL', key, entries[i])
+    end
+  end
+  if found[1] ~= (meta[cursor] or '0') then
+    meta_set(cursor, found[1])
+  end
+end
+
+-- --- the step -----------------------------------------------------------------------
+
+each_job(within_limit(due_ids()), promote)
+each_job(within_limit(redis.call('ZRANGEBYSCORE', LEASES, '-inf',
+                                 in_grace() and '-inf' or steady,
+                                 'LIMIT', 0, limit + 1)), recover)
+lines_trim()
+for state = COMPLETED, CANCELLED do
+  clean(state)
+end
+clean_keys()
+clean_answers(SESSIONS, 'swept')
+clean_answers(CLAIMS, 'swept_claims')
+flush()
+if promoted + recovered > 0 then
+  news()
+end
+return { promoted, recovered, killed, expired, removed, more, next_at() }

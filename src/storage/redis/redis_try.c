@@ -1,0 +1,365 @@
+/* redis_try.c - the loop around one call: find the server, send, hear, judge, and
+ * again until the deadline.
+ *
+ * Who waits for what: for a server that cannot be connected, the pool, if it is the
+ * only one there is, else this loop, which asks for the way anew each time; for one
+ * that answers "not now", this loop and the server's pace, which all threads share.
+ */
+#include "storage/redis/redis_try.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "storage/redis/redis_error.h"
+#include "storage/redis/redis_route_internal.h"
+#include "util/clock.h"
+
+#define NS_PER_MS INT64_C(1000000)
+#define PAUSE_FIRST 50
+#define PAUSE_MOST 1000
+#define REDIRECTS_MOST 5
+/* With less time than this left nothing is begun any more. */
+#define LEAST_NS (20 * NS_PER_MS)
+
+/* --- words -------------------------------------------------------------------- */
+
+enum pawl_status redis_tries_init(struct redis_tries *tries, struct redis_client *client,
+                                  const struct redis_call *call, int64_t deadline,
+                                  struct pawl_error *err)
+{
+    const struct redis_args *args = &call->args;
+    struct redis_words *words = &tries->words;
+    int head = call->script ? 3 : 0;
+    size_t count = (size_t)(args->count + head);
+
+    *tries = (struct redis_tries){ .client = client, .call = call,
+                                   .started = clock_mono_ns(), .deadline = deadline,
+                                   .retries = client->settings.max_retries };
+    words->argv = args->failed ? NULL : malloc(count * sizeof *words->argv);
+    words->sizes = args->failed ? NULL : malloc(count * sizeof *words->sizes);
+    if (!words->argv || !words->sizes)
+        return pawl_error_set(err, PAWL_ENOMEM, "out of memory for a request to redis");
+    words->count = (int)count;
+    if (call->script) {
+        snprintf(words->key_count, sizeof words->key_count, "%d", call->key_count);
+        words->argv[0] = "EVALSHA";
+        words->argv[1] = call->script->sha;
+        words->argv[2] = words->key_count;
+        for (int i = 0; i < head; i++)
+            words->sizes[i] = strlen(words->argv[i]);
+    }
+    if (args->count > 0) {
+        memcpy(words->argv + head, args->argv, (size_t)args->count * sizeof *args->argv);
+        memcpy(words->sizes + head, args->sizes,
+               (size_t)args->count * sizeof *args->sizes);
+    }
+    return PAWL_OK;
+}
+
+void redis_tries_clear(struct redis_tries *tries)
+{
+    free(tries->words.argv);
+    free(tries->words.sizes);
+    tries->words = (struct redis_words){ 0 };
+}
+
+static void name_script(struct redis_tries *tries, bool by_text)
+{
+    const struct redis_script *script = tries->call->script;
+    struct redis_words *words = &tries->words;
+
+    if (!script)
+        return;
+    words->argv[0] = by_text ? "EVAL" : "EVALSHA";
+    words->sizes[0] = strlen(words->argv[0]);
+    words->argv[1] = by_text ? script->text : script->sha;
+    words->sizes[1] = by_text ? script->size : strlen(script->sha);
+}
+
+void redis_tries_address(struct redis_tries *tries, const struct redis_conn *conn)
+{
+    const struct redis_call *call = tries->call;
+    int at = call->run_id_word + (call->script ? 3 : 0);
+
+    name_script(tries, false);
+    if (call->run_id_word <= 0)
+        return;
+    tries->words.argv[at] = redis_conn_server(conn)->run_id;
+    tries->words.sizes[at] = strlen(tries->words.argv[at]);
+}
+
+/* --- verdicts ------------------------------------------------------------------- */
+
+static enum redis_verdict redirect(struct redis_tries *tries, const redisReply *reply,
+                                   bool for_now, const struct redis_address *from)
+{
+    struct redis_client *client = tries->client;
+    struct redis_address to;
+    enum pawl_status status;
+    int slot;
+
+    if (!redis_error_redirect(reply, from, &slot, &to) ||
+        tries->redirects++ >= REDIRECTS_MOST) {
+        redis_route_doubt(client->route, tries->call->slot);
+        return REDIS_AGAIN;
+    }
+    if (for_now)
+        status = redis_route_ask(client->route, &to, &tries->sent_to, &tries->failed);
+    else
+        status = redis_route_moved(client->route, slot, &to, &tries->sent_to,
+                                   &tries->failed);
+    tries->asking = for_now;
+    return status < 0 ? REDIS_FINAL : REDIS_ELSEWHERE;
+}
+
+enum redis_verdict redis_tries_judge(struct redis_tries *tries, const redisReply *reply,
+                                     const struct redis_address *address, bool *broken)
+{
+    enum pawl_status status;
+    enum redis_action action = redis_error_action(reply, &status);
+
+    if (action == REDIS_FINE)
+        return REDIS_ANSWERED;
+    redis_error_say(reply, status, address, &tries->failed);
+    switch (action) {
+    case REDIS_MOVED:
+    case REDIS_ASK:
+        return redirect(tries, reply, action == REDIS_ASK, address);
+    case REDIS_RESOLVE:
+        *broken = true;
+        redis_route_doubt(tries->client->route, tries->call->slot);
+        return REDIS_AGAIN;
+    case REDIS_LATER:
+    case REDIS_RELOAD:
+        return REDIS_AGAIN;
+    default:
+        return REDIS_FINAL;
+    }
+}
+
+enum redis_verdict redis_tries_lost(struct redis_tries *tries, bool sent)
+{
+    const struct redis_call *call = tries->call;
+
+    redis_route_doubt(tries->client->route, call->slot);
+    if (sent)
+        tries->maybe = true;
+    if (tries->failed.status == PAWL_ENOMEM)
+        return REDIS_FINAL;
+    if (sent && !call->repeatable && !call->reads)
+        return REDIS_FINAL;
+    if (tries->pause > 0)
+        return REDIS_AGAIN;
+    tries->pause = PAUSE_FIRST;
+    return REDIS_AT_ONCE;
+}
+
+/* There is no connection: nothing was sent. */
+static enum redis_verdict unconnected(struct redis_tries *tries)
+{
+    enum pawl_status status = tries->failed.status;
+
+    if (status != PAWL_EUNREACHABLE && status != PAWL_ETIMEOUT)
+        return REDIS_FINAL;
+    if (tries->client->opening && tries->failed.native != EAGAIN)
+        return REDIS_FINAL;
+    redis_route_doubt(tries->client->route, tries->call->slot);
+    return REDIS_AGAIN;
+}
+
+/* --- one try -------------------------------------------------------------------- */
+
+static enum pawl_status hear(struct redis_tries *tries, struct redis_conn *conn,
+                             redisReply **out)
+{
+    int64_t most = clock_mono_ns() + tries->client->settings.reply_timeout * NS_PER_MS;
+
+    if (most > tries->deadline)
+        most = tries->deadline;
+    return redis_conn_receive(conn, most, out, &tries->failed);
+}
+
+/* Send the words, after ASKING where the server has to be told that we know, and
+ * take the reply. *sent: a byte of the words may have left. */
+static enum pawl_status ask(struct redis_tries *tries, struct redis_conn *conn,
+                            redisReply **out, bool *sent)
+{
+    struct redis_words *words = &tries->words;
+    const char *asking = "ASKING";
+    size_t asking_size = 6;
+    redisReply *asked = NULL;
+    enum pawl_status status = PAWL_OK;
+
+    *sent = false;
+    if (tries->asking)
+        status = redis_conn_send(conn, 1, &asking, &asking_size, tries->deadline, NULL,
+                                 &tries->failed);
+    if (status == PAWL_OK)
+        status = redis_conn_send(conn, words->count, words->argv, words->sizes,
+                                 tries->deadline, sent, &tries->failed);
+    if (status == PAWL_OK && tries->asking)
+        status = hear(tries, conn, &asked);
+    freeReplyObject(asked);
+    if (status == PAWL_OK)
+        status = hear(tries, conn, out);
+    return status;
+}
+
+static enum redis_verdict converse(struct redis_tries *tries, struct redis_conn *conn,
+                                   redisReply **out, bool *broken)
+{
+    enum redis_verdict verdict;
+    enum pawl_status status;
+    redisReply *reply = NULL;
+    bool sent;
+
+    redis_tries_address(tries, conn);
+    status = ask(tries, conn, &reply, &sent);
+    if (status == PAWL_OK && tries->call->script &&
+        redis_error_action(reply, &status) == REDIS_RELOAD) {
+        freeReplyObject(reply);
+        reply = NULL;
+        name_script(tries, true);
+        status = ask(tries, conn, &reply, &sent);
+    } else if (reply) {
+        status = PAWL_OK;
+    }
+    if (status < 0) {
+        *broken = true;
+        return redis_tries_lost(tries, sent);
+    }
+    verdict = redis_tries_judge(tries, reply, redis_conn_address(conn), broken);
+    if (verdict == REDIS_ANSWERED)
+        *out = reply;
+    else
+        freeReplyObject(reply);
+    return verdict;
+}
+
+/* Where there is but one server, its pool waits for it to come back. Else the way
+ * is to be asked for again after each failure, and soon: the pool would go on to
+ * wait for a master that is dead. */
+static enum pawl_status connect(struct redis_tries *tries, struct redis_pool *pool,
+                                struct redis_conn **out)
+{
+    const struct redis_settings *settings = &tries->client->settings;
+    int64_t until = clock_mono_ns() + settings->connect_timeout * NS_PER_MS;
+    int none = 0;
+
+    if (settings->kind == REDIS_SINGLE)
+        return redis_pool_take(pool, tries->deadline,
+                               tries->client->opening ? &none : &tries->retries, out,
+                               &tries->failed);
+    return redis_pool_take(pool, until < tries->deadline ? until : tries->deadline,
+                           &none, out, &tries->failed);
+}
+
+/* Is it the server that fails? Not one that is full: it works off jobs all the same. */
+static bool is_failing(const struct redis_tries *tries, enum redis_verdict verdict,
+                       bool broken)
+{
+    enum pawl_status status = tries->failed.status;
+
+    if (broken)
+        return status != PAWL_ENOMEM;
+    return verdict == REDIS_AGAIN ||
+           (verdict == REDIS_FINAL && (status == PAWL_EDENIED || status == PAWL_EFORMAT ||
+                                       status == PAWL_EIO));
+}
+
+static enum redis_verdict attempt(struct redis_tries *tries, redisReply **out)
+{
+    struct redis_route *route = tries->client->route;
+    struct redis_pool *pool = tries->sent_to;
+    enum redis_verdict verdict;
+    struct redis_conn *conn;
+    struct redis_pace *pace;
+    int64_t patience;
+    bool broken = false;
+
+    tries->sent_to = NULL;
+    if (!pool && redis_route_to(route, tries->call->slot, tries->deadline, &pool,
+                                &tries->failed) < 0)
+        return unconnected(tries);
+    pace = redis_route_pace(route, pool);
+    /* What is sent in the last moment would only make us doubt whether it was done. */
+    patience = tries->client->settings.max_retries == 0 ? 0 : tries->deadline - LEAST_NS;
+    if (redis_pace_turn(pace, patience, &tries->failed) < 0)
+        return REDIS_FINAL;
+    if (connect(tries, pool, &conn) < 0)
+        return unconnected(tries);
+    verdict = converse(tries, conn, out, &broken);
+    redis_pool_give(pool, conn, broken);
+    if (broken && tries->failed.status == PAWL_ETIMEOUT)
+        redis_pool_drop(pool); /* the others are as silent, most likely */
+    if (is_failing(tries, verdict, broken))
+        redis_pace_failed(pace, verdict != REDIS_AGAIN, &tries->failed);
+    else
+        redis_pace_worked(pace);
+    return verdict;
+}
+
+/* --- the loop ------------------------------------------------------------------- */
+
+/* False: there is no time for another try. */
+static bool pause_before(struct redis_tries *tries)
+{
+    int64_t left = tries->deadline - clock_mono_ns();
+    pawl_duration pause;
+    struct timespec ns;
+
+    if (left < LEAST_NS)
+        return false;
+    if (tries->pause == 0)
+        tries->pause = PAUSE_FIRST;
+    pause = redis_pace_jitter(tries->pause);
+    if (pause > left / 2 / NS_PER_MS)
+        pause = left / 2 / NS_PER_MS;
+    ns.tv_sec = (time_t)(pause / 1000);
+    ns.tv_nsec = (long)(pause % 1000 * NS_PER_MS);
+    nanosleep(&ns, NULL);
+    tries->pause = 2 * tries->pause < PAUSE_MOST ? 2 * tries->pause : PAUSE_MOST;
+    tries->redirects = 0;
+    return true;
+}
+
+enum pawl_status redis_tries_end(struct redis_tries *tries, struct pawl_error *err)
+{
+    double seconds = (double)(clock_mono_ns() - tries->started) / 1e9;
+
+    if (seconds >= 0.1)
+        pawl_error_prefix(&tries->failed, "tried for %.1f s", seconds);
+    if (tries->maybe && !tries->call->reads) {
+        tries->failed.status = PAWL_EUNKNOWN;
+        pawl_error_prefix(&tries->failed, "no answer, maybe done");
+    }
+    if (err)
+        *err = tries->failed;
+    return tries->failed.status;
+}
+
+enum pawl_status redis_tries_run(struct redis_tries *tries, redisReply **out,
+                                 struct pawl_error *err)
+{
+    enum redis_verdict verdict;
+    bool go_on;
+
+    do {
+        verdict = attempt(tries, out);
+        if (verdict == REDIS_ANSWERED)
+            return PAWL_OK;
+        go_on = verdict == REDIS_ELSEWHERE ||
+                (verdict != REDIS_FINAL && tries->retries != 0);
+        if (go_on && verdict != REDIS_ELSEWHERE && tries->retries > 0)
+            tries->retries--;
+        if (go_on && verdict == REDIS_AGAIN)
+            go_on = pause_before(tries);
+        /* ASKING is for the one try that follows. */
+        if (verdict != REDIS_ELSEWHERE)
+            tries->asking = false;
+    } while (go_on);
+    return redis_tries_end(tries, err);
+}

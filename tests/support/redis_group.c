@@ -1,0 +1,294 @@
+/* redis_group.c - see redis_group.h. */
+#include "redis_group.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define PATIENT_MS 600 /* until a silent master is down */
+#define MOVE_MS 10000  /* of one MIGRATE */
+
+/* --- a master with its replica and sentinels -------------------------------------- */
+
+static bool replica_in_step(void *context)
+{
+    struct redis_sentinels *s = context;
+    return redis_server_info_is(&s->node[1], "master_link_status", "up") &&
+           redis_server_info_is(&s->node[0], "connected_slaves", "1");
+}
+
+static void start_nodes(struct redis_sentinels *s, const char *const *options)
+{
+    for (int i = 0; i < 2; i++) {
+        struct redis_server *node = &s->node[i];
+        redis_server_prepare(node);
+        redis_server_config(node, "port %d", node->port);
+        redis_server_config(node, "repl-diskless-sync-delay 0");
+        redis_server_config(node, "repl-ping-replica-period 1");
+        if (i == 1)
+            redis_server_config(node, "replicaof 127.0.0.1 %d", s->node[0].port);
+        redis_server_options(node, options);
+        redis_server_run(node);
+    }
+    redis_await(replica_in_step, s, "the replica follows its master");
+}
+
+/* Sentinels find each other by what they publish every 2 s; told of each other
+ * in their files they need not look. */
+static void start_sentinels(struct redis_sentinels *s)
+{
+    for (int i = 0; i < SENTINELS; i++) {
+        redis_server_prepare(&s->sentinel[i]);
+        s->sentinel[i].sentinel = true;
+    }
+    for (int i = 0; i < SENTINELS; i++) {
+        struct redis_server *one = &s->sentinel[i];
+        redis_server_config(one, "port %d", one->port);
+        redis_server_config(one, "sentinel myid %040d", i + 1);
+        redis_server_config(one, "sentinel monitor %s 127.0.0.1 %d 2", s->master,
+                            s->node[0].port);
+        redis_server_config(one, "sentinel down-after-milliseconds %s %d",
+                            s->master, PATIENT_MS);
+        redis_server_config(one, "sentinel failover-timeout %s 3000", s->master);
+        redis_server_config(one, "sentinel known-replica %s 127.0.0.1 %d",
+                            s->master, s->node[1].port);
+        for (int j = 0; j < SENTINELS; j++) {
+            if (j != i)
+                redis_server_config(
+                    one, "sentinel known-sentinel %s 127.0.0.1 %d %040d",
+                    s->master, s->sentinel[j].port, j + 1);
+        }
+        redis_server_run(one);
+    }
+}
+
+/* The value of a field in an array of names and values; "" if it has none. */
+static const char *field(const redisReply *reply, const char *name)
+{
+    for (size_t i = 0; i + 1 < reply->elements; i += 2) {
+        if (strcmp(reply->element[i]->str, name) == 0)
+            return reply->element[i + 1]->str;
+    }
+    return "";
+}
+
+/* Each sentinel sees the other two, and a replica it could promote. */
+static bool sentinels_ready(void *context)
+{
+    struct redis_sentinels *s = context;
+    bool ready = true;
+    for (int i = 0; i < SENTINELS && ready; i++) {
+        redisReply *master =
+            redis_server_ask(&s->sentinel[i], "SENTINEL MASTER %s", s->master);
+        redisReply *replicas =
+            redis_server_ask(&s->sentinel[i], "SENTINEL REPLICAS %s", s->master);
+        redisReply *quorum =
+            redis_server_try(&s->sentinel[i], "SENTINEL CKQUORUM %s", s->master);
+        ready = strcmp(field(master, "flags"), "master") == 0 &&
+                strcmp(field(master, "num-other-sentinels"), "2") == 0 &&
+                quorum->type != REDIS_REPLY_ERROR && replicas->elements == 1 &&
+                strcmp(field(replicas->element[0], "flags"), "slave") == 0 &&
+                strcmp(field(replicas->element[0], "master-link-status"), "ok") == 0;
+        freeReplyObject(master);
+        freeReplyObject(replicas);
+        freeReplyObject(quorum);
+    }
+    return ready;
+}
+
+void redis_sentinels_start(struct redis_sentinels *s, const char *const *options)
+{
+    memset(s, 0, sizeof *s);
+    snprintf(s->master, sizeof s->master, "pawl-test");
+    start_nodes(s, options);
+    start_sentinels(s);
+    redis_await(sentinels_ready, s, "the sentinels know each other");
+    snprintf(s->url, sizeof s->url,
+             "redis-sentinel://127.0.0.1:%d,127.0.0.1:%d,127.0.0.1:%d/%s",
+             s->sentinel[0].port, s->sentinel[1].port, s->sentinel[2].port,
+             s->master);
+}
+
+void redis_sentinels_stop(struct redis_sentinels *s)
+{
+    for (int i = 0; i < SENTINELS; i++)
+        redis_server_stop(&s->sentinel[i]);
+    for (int i = 0; i < 2; i++)
+        redis_server_stop(&s->node[i]);
+}
+
+static struct redis_server *master_by(struct redis_sentinels *s,
+                                      struct redis_server *sentinel)
+{
+    struct redis_server *found = NULL;
+    redisReply *reply = redis_server_ask(
+        sentinel, "SENTINEL GET-MASTER-ADDR-BY-NAME %s", s->master);
+    for (int i = 0; i < 2 && reply->elements == 2; i++) {
+        if (atoi(reply->element[1]->str) == s->node[i].port)
+            found = &s->node[i];
+    }
+    freeReplyObject(reply);
+    return found;
+}
+
+struct redis_server *redis_sentinels_master(struct redis_sentinels *s)
+{
+    return master_by(s, &s->sentinel[0]);
+}
+
+struct other_master {
+    struct redis_sentinels *s;
+    const struct redis_server *old;
+    struct redis_server *found;
+};
+
+static bool other_master_reigns(void *context)
+{
+    struct other_master *other = context;
+    for (int i = 0; i < SENTINELS; i++) {
+        struct redis_server *sentinel = &other->s->sentinel[i];
+        if (sentinel->pid == 0)
+            continue;
+        other->found = master_by(other->s, sentinel);
+        if (other->found == NULL || other->found == other->old)
+            return false;
+    }
+    return other->found != NULL && other->found->pid != 0 &&
+           redis_server_info_is(other->found, "role", "master");
+}
+
+struct redis_server *redis_sentinels_await(struct redis_sentinels *s,
+                                           const struct redis_server *old)
+{
+    struct other_master other = { .s = s, .old = old };
+    redis_await(other_master_reigns, &other, "the sentinels name another master");
+    return other.found;
+}
+
+/* --- a Cluster -------------------------------------------------------------------------- */
+
+static bool cluster_ready(void *context)
+{
+    struct redis_cluster *c = context;
+    bool ready = true;
+    for (int i = 0; i < CLUSTER_NODES && ready; i++) {
+        redisReply *info = redis_server_ask(&c->node[i], "CLUSTER INFO");
+        redisReply *slots = redis_server_ask(&c->node[i], "CLUSTER SLOTS");
+        ready = strstr(info->str, "cluster_state:ok\r") != NULL &&
+                strstr(info->str, "cluster_slots_ok:16384\r") != NULL &&
+                strstr(info->str, "cluster_known_nodes:3\r") != NULL &&
+                slots->elements == CLUSTER_NODES;
+        freeReplyObject(info);
+        freeReplyObject(slots);
+    }
+    return ready;
+}
+
+static void start_node(struct redis_cluster *c, int i,
+                       const char *const *options)
+{
+    struct redis_server *node = &c->node[i];
+    redis_server_prepare(node);
+    redis_server_config(node, "port %d", node->port);
+    redis_server_config(node, "cluster-enabled yes");
+    redis_server_config(node, "cluster-port %d", node->bus_port);
+    redis_server_config(node, "cluster-announce-ip 127.0.0.1");
+    redis_server_config(node, "cluster-node-timeout 3000");
+    redis_server_options(node, options);
+    redis_server_run(node);
+    redis_server_do(node, "CLUSTER SET-CONFIG-EPOCH %d", i + 1);
+    redis_server_do(node, "CLUSTER ADDSLOTSRANGE %d %d",
+                    CLUSTER_SLOTS * i / CLUSTER_NODES,
+                    CLUSTER_SLOTS * (i + 1) / CLUSTER_NODES - 1);
+    redisReply *reply = redis_server_ask(node, "CLUSTER MYID");
+    snprintf(c->id[i], sizeof c->id[i], "%s", reply->str);
+    freeReplyObject(reply);
+}
+
+void redis_cluster_start(struct redis_cluster *c, const char *const *options)
+{
+    memset(c, 0, sizeof *c);
+    for (int i = 0; i < CLUSTER_NODES; i++)
+        start_node(c, i, options);
+    /* Everybody to everybody: no waiting for gossip. */
+    for (int i = 0; i < CLUSTER_NODES; i++) {
+        for (int j = 0; j < i; j++)
+            redis_server_do(&c->node[i], "CLUSTER MEET 127.0.0.1 %d %d",
+                            c->node[j].port, c->node[j].bus_port);
+    }
+    redis_await(cluster_ready, c, "the nodes agree on the slots");
+    snprintf(c->url, sizeof c->url,
+             "redis-cluster://127.0.0.1:%d,127.0.0.1:%d,127.0.0.1:%d",
+             c->node[0].port, c->node[1].port, c->node[2].port);
+}
+
+void redis_cluster_stop(struct redis_cluster *c)
+{
+    for (int i = 0; i < CLUSTER_NODES; i++)
+        redis_server_stop(&c->node[i]);
+}
+
+int redis_cluster_slot(struct redis_cluster *c, const char *key)
+{
+    return (int)redis_server_number(&c->node[0], "CLUSTER KEYSLOT %s", key);
+}
+
+/* The port that a node's map has for a slot; 0: none. */
+static int port_of_slot(struct redis_server *node, int slot)
+{
+    int port = 0;
+    redisReply *map = redis_server_ask(node, "CLUSTER SLOTS");
+    for (size_t i = 0; i < map->elements; i++) {
+        const redisReply *range = map->element[i];
+        if (range->element[0]->integer <= slot && slot <= range->element[1]->integer)
+            port = (int)range->element[2]->element[1]->integer;
+    }
+    freeReplyObject(map);
+    return port;
+}
+
+int redis_cluster_owner(struct redis_cluster *c, int slot)
+{
+    for (int i = 0; i < CLUSTER_NODES; i++) {
+        if (c->node[i].pid != 0 &&
+            port_of_slot(&c->node[i], slot) == c->node[i].port)
+            return i;
+    }
+    return -1;
+}
+
+/* False: no keys are left to move. */
+static bool move_some(struct redis_server *from, const struct redis_server *to,
+                      int slot)
+{
+    redisReply *keys = redis_server_ask(from, "CLUSTER GETKEYSINSLOT %d 5", slot);
+    bool some = keys->elements > 0;
+    for (size_t i = 0; i < keys->elements; i++)
+        redis_server_do(from, "MIGRATE 127.0.0.1 %d %b 0 %d", to->port,
+                        keys->element[i]->str, (size_t)keys->element[i]->len,
+                        MOVE_MS);
+    freeReplyObject(keys);
+    return some;
+}
+
+void redis_cluster_move(struct redis_cluster *c, int slot, int to)
+{
+    int from = redis_cluster_owner(c, slot);
+    if (from == to || from < 0)
+        return;
+    redis_server_do(&c->node[to], "CLUSTER SETSLOT %d IMPORTING %s", slot,
+                    c->id[from]);
+    redis_server_do(&c->node[from], "CLUSTER SETSLOT %d MIGRATING %s", slot,
+                    c->id[to]);
+    while (move_some(&c->node[from], &c->node[to], slot))
+        continue;
+    /* First where it goes: were it lost there after leaving the other, nobody
+     * would have the slot. */
+    redis_server_do(&c->node[to], "CLUSTER SETSLOT %d NODE %s", slot, c->id[to]);
+    redis_server_do(&c->node[from], "CLUSTER SETSLOT %d NODE %s", slot, c->id[to]);
+    for (int i = 0; i < CLUSTER_NODES; i++) {
+        if (i != to && i != from)
+            redis_server_do(&c->node[i], "CLUSTER SETSLOT %d NODE %s", slot,
+                            c->id[to]);
+    }
+}

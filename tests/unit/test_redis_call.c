@@ -1,0 +1,780 @@
+/* test_redis_call.c - calls and the way to the right server: words, slots, error
+ * replies as real servers give them, scripts that a server forgot, many calls at
+ * once, sentinels and a Cluster. */
+#include "storage/redis/redis_call.h"
+
+#include <check.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "redis_group.h"
+#include "storage/redis/redis_error.h"
+#include "storage/redis/redis_route_internal.h"
+#include "util/clock.h"
+#include "util/random.h"
+
+#define MANY 200
+#define SECOND_NS INT64_C(1000000000)
+
+/* --- fixture ------------------------------------------------------------------ */
+
+static void client_open(struct redis_client *client, const char *url,
+                        pawl_duration deadline)
+{
+    char scheme[64], location[1024];
+    struct pawl_storage_config config = { .url = url, .location = location,
+                                          .options = "", .deadline = deadline };
+    const char *colon = strchr(url, ':'), *question = strchr(url, '?');
+    struct pawl_error err = { 0 };
+    size_t size = question ? (size_t)(question - colon - 1) : strlen(colon + 1);
+
+    *client = (struct redis_client){ .deadline = deadline };
+    snprintf(scheme, sizeof scheme, "%.*s", (int)(colon - url), url);
+    snprintf(location, sizeof location, "%.*s", (int)size, colon + 1);
+    if (question)
+        config.options = question + 1;
+    ck_assert_msg(redis_settings_parse(scheme, &config, &client->settings, &err) ==
+                      PAWL_OK, "%s", err.message);
+    client->route = redis_route_new(&client->settings);
+    ck_assert_ptr_nonnull(client->route);
+}
+
+static void client_close(struct redis_client *client)
+{
+    redis_route_free(client->route);
+    redis_settings_clear(&client->settings);
+}
+
+/* A command as its words, in the slot of the second one. */
+static void command(struct redis_call *call, const char *a, const char *b,
+                    const char *c)
+{
+    *call = (struct redis_call){ .repeatable = true };
+    redis_args_text(&call->args, a);
+    if (b) {
+        redis_args_text(&call->args, b);
+        call->slot = redis_key_slot(b, strlen(b));
+    }
+    if (c)
+        redis_args_text(&call->args, c);
+}
+
+static redisReply *done(struct redis_client *client, const struct redis_call *call)
+{
+    struct pawl_error err = { 0 };
+    redisReply *reply = NULL;
+
+    ck_assert_msg(redis_call(client, call, &reply, &err) == PAWL_OK, "%s", err.message);
+    ck_assert_ptr_nonnull(reply);
+    return reply;
+}
+
+static void ask(struct redis_client *client, const char *a, const char *b,
+                const char *c, const char *expected)
+{
+    struct redis_call call;
+    redisReply *reply;
+
+    command(&call, a, b, c);
+    reply = done(client, &call);
+    if (expected)
+        ck_assert_str_eq(reply->str, expected);
+    freeReplyObject(reply);
+    redis_args_clear(&call.args);
+}
+
+/* "return what was passed", under its own SHA-1, which the server tells. */
+static struct redis_script echo = { .name = "echo", .text = "return ARGV[1]" };
+
+static void learn_sha(struct redis_server *server)
+{
+    redisReply *reply = redis_server_ask(server, "SCRIPT LOAD %s", echo.text);
+
+    echo.size = strlen(echo.text);
+    memcpy(echo.sha, reply->str, sizeof echo.sha);
+    freeReplyObject(reply);
+}
+
+static void echo_call(struct redis_call *call, const char *key, const char *text)
+{
+    *call = (struct redis_call){ .script = &echo, .key_count = 1, .repeatable = true,
+                                 .slot = redis_key_slot(key, strlen(key)) };
+    redis_args_text(&call->args, key);
+    redis_args_text(&call->args, text);
+}
+
+static void echo_works(struct redis_client *client, const char *key)
+{
+    struct redis_call call;
+    redisReply *reply;
+
+    echo_call(&call, key, "hello");
+    reply = done(client, &call);
+    ck_assert_str_eq(reply->str, "hello");
+    freeReplyObject(reply);
+    redis_args_clear(&call.args);
+}
+
+/* --- words -------------------------------------------------------------------- */
+
+/* What is kept in the words stays where it is while thousands more are added. */
+START_TEST(words_stay)
+{
+    struct redis_args args = { 0 };
+    char expected[32], *at;
+    int i;
+
+    for (i = 0; i < 5000; i++) {
+        redis_args_number(&args, (int64_t)i * 1000000007 - 3);
+        at = redis_args_space(&args, (size_t)(i % 300));
+        ck_assert_ptr_nonnull(at);
+        memset(at, i % 256, (size_t)(i % 300));
+        redis_args_text(&args, "borrowed");
+    }
+    at = redis_args_space(&args, 100000);
+    memset(at, 7, 100000);
+    redis_args_number(&args, INT64_MIN);
+    ck_assert(!args.failed);
+    ck_assert_int_eq(args.count, 15002);
+    for (i = 0; i < 5000; i++) {
+        snprintf(expected, sizeof expected, "%lld", (long long)i * 1000000007 - 3);
+        ck_assert_uint_eq(args.sizes[3 * i], strlen(expected));
+        ck_assert_mem_eq(args.argv[3 * i], expected, strlen(expected));
+        ck_assert_uint_eq(args.sizes[3 * i + 1], (size_t)(i % 300));
+        for (int j = 0; j < i % 300; j++)
+            ck_assert_int_eq((unsigned char)args.argv[3 * i + 1][j], i % 256);
+    }
+    ck_assert_mem_eq(args.argv[15001], "-9223372036854775808", 20);
+    redis_args_clear(&args);
+    redis_args_clear(&args);
+    ck_assert_int_eq(args.count, 0);
+}
+END_TEST
+
+/* Words that found no room make no request. */
+START_TEST(failed_words)
+{
+    struct redis_client client;
+    struct redis_call call = { .repeatable = true };
+    struct pawl_error err = { 0 };
+    redisReply *reply = NULL;
+
+    client_open(&client, "redis://127.0.0.1:1/0", 1000);
+    call.args.failed = true;
+    redis_args_text(&call.args, "PING");
+    ck_assert_ptr_null(redis_args_space(&call.args, 10));
+    ck_assert_int_eq(redis_call(&client, &call, &reply, &err), PAWL_ENOMEM);
+    ck_assert_int_eq(redis_call_all(&client, &call, 1, &reply, &(enum pawl_status){ 0 },
+                                    &err), PAWL_ENOMEM);
+    redis_args_clear(&call.args);
+    client_close(&client);
+}
+END_TEST
+
+/* --- slots -------------------------------------------------------------------- */
+
+/* Slots are those that the server reckons, for keys of all kinds of bytes. */
+START_TEST(slots_agree)
+{
+    static const char *const fixed[] = {
+        "",    "123456789",  "{",     "}",       "{}",       "{}x",    "a{b}c", "a{}b{c}",
+        "{{}", "{a}{b}",     "}{",    "a}b{c}d", "{a",       "x{\xff}", "pawl:{mail}:jobs",
+        "{ }", "foo{bar}zap"
+    };
+    static const char alphabet[] = "{}ab\n\r \xff\x80%:";
+    struct redis_cluster group;
+    struct redis_server *server = &group.node[0];
+    char key[24];
+    size_t size, i, j;
+
+    redis_cluster_start(&group, NULL);
+    ck_assert_int_eq(redis_key_slot("123456789", 9), 0x31c3);
+    for (i = 0; i < sizeof fixed / sizeof *fixed; i++)
+        ck_assert_int_eq(redis_key_slot(fixed[i], strlen(fixed[i])),
+                         redis_server_number(server, "CLUSTER KEYSLOT %b", fixed[i],
+                                             strlen(fixed[i])));
+    for (i = 0; i < 500; i++) {
+        size = random_u64() % sizeof key;
+        for (j = 0; j < size; j++)
+            key[j] = alphabet[random_u64() % sizeof alphabet];
+        ck_assert_int_eq(redis_key_slot(key, size),
+                         redis_server_number(server, "CLUSTER KEYSLOT %b", key, size));
+    }
+    redis_cluster_stop(&group);
+}
+END_TEST
+
+/* --- error replies -------------------------------------------------------------- */
+
+struct said {
+    const char *text;
+    enum redis_action action;
+    enum pawl_status status;
+};
+#define IN_SCRIPT " script: 2f232303b1039e54b1f901a1d262474a7d94c790, on @user_script:1."
+
+static const struct said said[] = {
+    { "LOADING Redis is loading the dataset in memory", REDIS_LATER, PAWL_EUNREACHABLE },
+    { "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN "
+      "NOSAVE.", REDIS_LATER, PAWL_EUNREACHABLE },
+    { "BUSYKEY Target key name already exists.", REDIS_BROKEN, PAWL_ECORRUPT },
+    { "ERR max number of clients reached", REDIS_LATER, PAWL_EUNREACHABLE },
+    { "ERR max number of clients + cluster connections reached", REDIS_LATER,
+      PAWL_EUNREACHABLE },
+    { "ERR Script killed by user with SCRIPT KILL..." IN_SCRIPT, REDIS_LATER,
+      PAWL_EUNREACHABLE },
+    { "NOREPLICAS Not enough good replicas to write." IN_SCRIPT, REDIS_LATER,
+      PAWL_EUNREACHABLE },
+    { "READONLY You can't write against a read only replica." IN_SCRIPT, REDIS_RESOLVE,
+      PAWL_EUNREACHABLE },
+    { "OOM command not allowed when used memory > 'maxmemory'." IN_SCRIPT, REDIS_REFUSED,
+      PAWL_EFULL },
+    { "MISCONF Redis is configured to save RDB snapshots, but" IN_SCRIPT, REDIS_REFUSED,
+      PAWL_EIO },
+    { "WRONGTYPE Operation against a key" IN_SCRIPT, REDIS_BROKEN, PAWL_ECORRUPT },
+    { "ERR user_script:1: attempt to index local 'x' (a nil value)" IN_SCRIPT,
+      REDIS_BROKEN, PAWL_ECORRUPT },
+    { "ERR The user executing the script can't run this command or subcommand" IN_SCRIPT,
+      REDIS_BROKEN, PAWL_EDENIED },
+    { "ERR The user executing the script can't access at least one of the keys" IN_SCRIPT,
+      REDIS_BROKEN, PAWL_EDENIED },
+    { "ERR ACL failure in script: User bob has no permissions to run 'set'" IN_SCRIPT,
+      REDIS_BROKEN, PAWL_EDENIED },
+    { "NOPERM this user has no permissions to run the 'set' command", REDIS_REFUSED,
+      PAWL_EDENIED },
+    { "NOPERM this user has no permissions" IN_SCRIPT, REDIS_BROKEN, PAWL_EDENIED },
+    { "NOAUTH Authentication required.", REDIS_REFUSED, PAWL_EDENIED },
+    { "ERR unknown command 'FOO', with args beginning with: 'a'", REDIS_REFUSED,
+      PAWL_EFORMAT },
+    { "CROSSSLOT Keys in request don't hash to the same slot", REDIS_REFUSED,
+      PAWL_EFORMAT },
+    { "UNKILLABLE Sorry the script already executed write commands", REDIS_BROKEN,
+      PAWL_ECORRUPT },
+    { "ERR", REDIS_BROKEN, PAWL_ECORRUPT },
+    { "", REDIS_BROKEN, PAWL_ECORRUPT },
+    { "GARBAGE", REDIS_BROKEN, PAWL_ECORRUPT },
+};
+
+static redisReply *error_reply(const char *text)
+{
+    redisReader *reader = redisReaderCreate();
+    char line[512];
+    void *reply = NULL;
+    int size = snprintf(line, sizeof line, "-%s\r\n", text);
+
+    redisReaderFeed(reader, line, (size_t)size);
+    ck_assert_int_eq(redisReaderGetReply(reader, &reply), REDIS_OK);
+    ck_assert_ptr_nonnull(reply);
+    redisReaderFree(reader);
+    return reply;
+}
+
+START_TEST(errors_are_known)
+{
+    const struct redis_address address = { "::1", 6379 };
+    const struct said *row = &said[_i];
+    redisReply *reply = error_reply(row->text);
+    struct pawl_error err = { 0 };
+    enum pawl_status status;
+
+    ck_assert_int_eq(redis_error_action(reply, &status), row->action);
+    ck_assert_int_eq(status, row->status);
+    ck_assert_int_eq(redis_error_say(reply, status, &address, &err), row->status);
+    ck_assert_msg(strncmp(err.message, "redis at [::1]:6379: ", 21) == 0, "%s",
+                  err.message);
+    ck_assert_ptr_null(strchr(err.message, '\n'));
+    redis_error_say(reply, status, &address, NULL);
+    freeReplyObject(reply);
+}
+END_TEST
+
+/* A server that has no AUTH repeats the command with its arguments. */
+START_TEST(password_is_kept)
+{
+    const struct redis_address address = { "h", 1 };
+    redisReply *reply =
+        error_reply("ERR unknown command 'AUTH', with args beginning with: 's3cret' ");
+    struct pawl_error err = { 0 };
+
+    redis_error_say(reply, PAWL_EFORMAT, &address, &err);
+    ck_assert_ptr_null(strstr(err.message, "s3cret"));
+    ck_assert_ptr_nonnull(strstr(err.message, "'AUTH'"));
+    freeReplyObject(reply);
+}
+END_TEST
+
+START_TEST(redirections)
+{
+    static const struct {
+        const char *text, *host; /* NULL: cannot be followed */
+        int slot, port;
+    } rows[] = {
+        { "MOVED 3999 127.0.0.1:6381", "127.0.0.1", 3999, 6381 },
+        { "ASK 0 node.example:1", "node.example", 0, 1 },
+        { "MOVED 16383 :6381", "same", 16383, 6381 },
+        { "MOVED 5 2001:db8::1:7000", "2001:db8::1", 5, 7000 },
+        { "MOVED 5 ?:7000", NULL, 0, 0 },
+        { "MOVED 16384 h:1", NULL, 0, 0 },
+        { "MOVED 99999999999999999999 h:1", NULL, 0, 0 },
+        { "MOVED -1 h:1", NULL, 0, 0 },
+        { "MOVED 1 h:0", NULL, 0, 0 },
+        { "MOVED 1 h:65536", NULL, 0, 0 },
+        { "MOVED 1 h:12x", NULL, 0, 0 },
+        { "MOVED 1 h", NULL, 0, 0 },
+        { "MOVED 1", NULL, 0, 0 },
+        { "MOVED", NULL, 0, 0 },
+        { "MOVED  h:1", NULL, 0, 0 },
+    };
+    const struct redis_address same = { "same", 6379 };
+    struct redis_address to;
+    int slot;
+
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        redisReply *reply = error_reply(rows[i].text);
+        bool found = redis_error_redirect(reply, &same, &slot, &to);
+
+        ck_assert_msg(found == (rows[i].host != NULL), "%s", rows[i].text);
+        if (found) {
+            ck_assert_str_eq(to.host, rows[i].host);
+            ck_assert_int_eq(to.port, rows[i].port);
+            ck_assert_int_eq(slot, rows[i].slot);
+        }
+        freeReplyObject(reply);
+    }
+}
+END_TEST
+
+/* --- one server ------------------------------------------------------------------ */
+
+/* A server that forgot the scripts is sent the text, and then knows it again. */
+START_TEST(forgotten_script)
+{
+    struct redis_server server;
+    struct redis_client client;
+
+    redis_server_start(&server, NULL);
+    learn_sha(&server);
+    client_open(&client, server.url, 5000);
+    echo_works(&client, "k");
+    redis_server_do(&server, "SCRIPT FLUSH");
+    echo_works(&client, "k");
+    redis_server_do(&server, "CONFIG RESETSTAT");
+    echo_works(&client, "k");
+    ck_assert(!redis_server_info_is(&server, "cmdstat_eval", ""));
+    client_close(&client);
+    redis_server_stop(&server);
+}
+END_TEST
+
+/* The word that says to which server it goes is right at each try. */
+START_TEST(run_id)
+{
+    struct redis_server server;
+    struct redis_client client;
+    struct redis_call call;
+    redisReply *reply, *again;
+
+    redis_server_start(&server, NULL);
+    client_open(&client, server.url, 10000);
+    command(&call, "ECHO", "?", NULL);
+    call.run_id_word = 1;
+    reply = done(&client, &call);
+    ck_assert(redis_server_info_is(&server, "run_id", reply->str));
+    redis_server_kill(&server);
+    redis_server_again(&server);
+    again = done(&client, &call);
+    ck_assert(redis_server_info_is(&server, "run_id", again->str));
+    ck_assert_str_ne(reply->str, again->str);
+    freeReplyObject(reply);
+    freeReplyObject(again);
+    redis_args_clear(&call.args);
+    client_close(&client);
+    redis_server_stop(&server);
+}
+END_TEST
+
+/* Many calls, of which some have a script that is not there, and one an error. */
+START_TEST(many_calls)
+{
+    struct redis_server server;
+    struct redis_client client;
+    struct redis_call calls[MANY];
+    redisReply *replies[MANY];
+    enum pawl_status statuses[MANY];
+    struct pawl_error err = { 0 };
+    char text[32], *big;
+    int i;
+
+    redis_server_start(&server, NULL);
+    learn_sha(&server);
+    redis_server_do(&server, "SCRIPT FLUSH");
+    redis_server_do(&server, "SET text x");
+    client_open(&client, server.url, 10000);
+    big = malloc(300000);
+    memset(big, 'b', 300000);
+    for (i = 0; i < MANY; i++) {
+        snprintf(text, sizeof text, "%d", i);
+        if (i == 77) {
+            command(&calls[i], "HGET", "text", "f");
+        } else if (i % 2) {
+            echo_call(&calls[i], "k", "unused");
+            calls[i].args.count--;
+            redis_args_number(&calls[i].args, i);
+        } else {
+            calls[i] = (struct redis_call){ .repeatable = true };
+            redis_args_text(&calls[i].args, "ECHO");
+            redis_args_add(&calls[i].args, big, (size_t)i * 1000);
+        }
+    }
+    ck_assert_int_eq(redis_call_all(&client, calls, MANY, replies, statuses, &err),
+                     PAWL_ECORRUPT);
+    ck_assert_ptr_nonnull(strstr(err.message, "WRONGTYPE"));
+    for (i = 0; i < MANY; i++) {
+        ck_assert_int_eq(statuses[i], i == 77 ? PAWL_ECORRUPT : PAWL_OK);
+        snprintf(text, sizeof text, "%d", i);
+        if (i == 77)
+            ck_assert_ptr_null(replies[i]);
+        else if (i % 2)
+            ck_assert_str_eq(replies[i]->str, text);
+        else
+            ck_assert_uint_eq((size_t)replies[i]->len, (size_t)i * 1000);
+        freeReplyObject(replies[i]);
+        redis_args_clear(&calls[i].args);
+    }
+    ck_assert_int_eq(redis_call_all(&client, calls, 0, replies, statuses, &err), PAWL_OK);
+    free(big);
+    client_close(&client);
+    redis_server_stop(&server);
+}
+END_TEST
+
+/* Nobody there: a call takes no longer than it may, and tells of both. While a store
+ * is opened it fails at once. */
+START_TEST(nobody_there)
+{
+    struct redis_server server;
+    struct redis_client client;
+    struct redis_call call;
+    struct pawl_error err = { 0 };
+    redisReply *reply = NULL;
+    int64_t started;
+
+    redis_server_start(&server, NULL);
+    redis_server_kill(&server); /* the port stays reserved */
+    client_open(&client, server.url, 400);
+    command(&call, "PING", NULL, NULL);
+    started = clock_mono_ns();
+    ck_assert_int_eq(redis_call(&client, &call, &reply, &err), PAWL_EUNREACHABLE);
+    ck_assert_int_ge(clock_mono_ns() - started, SECOND_NS / 5);
+    ck_assert_int_le(clock_mono_ns() - started, 4 * SECOND_NS);
+    ck_assert_ptr_nonnull(strstr(err.message, "tried for 0."));
+    ck_assert_ptr_nonnull(strstr(err.message, "127.0.0.1"));
+    client_close(&client);
+
+    client_open(&client, server.url, 600000);
+    client.opening = true;
+    ck_assert_int_eq(redis_call(&client, &call, &reply, &err), PAWL_EUNREACHABLE);
+    client_close(&client);
+
+    client_open(&client, server.url, 600000);
+    client.settings.max_retries = 1;
+    ck_assert_int_eq(redis_call(&client, &call, &reply, &err), PAWL_EUNREACHABLE);
+    ck_assert_ptr_null(reply);
+    redis_args_clear(&call.args);
+    client_close(&client);
+    redis_server_stop(&server);
+}
+END_TEST
+
+/* A server that is stopped: who may have been heard is told so, who only reads and
+ * who never got through are not. It comes back in the midst of another call. */
+START_TEST(silent_server)
+{
+    struct redis_server server;
+    struct redis_client client;
+    struct redis_call call;
+    struct pawl_error err = { 0 };
+    redisReply *reply = NULL;
+
+    redis_server_start(&server, NULL);
+    client_open(&client, server.url, 1500);
+    client.settings.reply_timeout = 300;
+    ask(&client, "SET", "a", "1", "OK");
+    redis_server_signal(&server, SIGSTOP);
+    command(&call, "INCR", "a", NULL);
+    call.repeatable = false;
+    ck_assert_int_eq(redis_call(&client, &call, &reply, &err), PAWL_EUNKNOWN);
+    ck_assert_ptr_nonnull(strstr(err.message, "maybe done"));
+    /* The idle connection is closed now, and no other can be had. */
+    ck_assert_int_eq(redis_call(&client, &call, &reply, &err), PAWL_ETIMEOUT);
+    redis_server_signal(&server, SIGCONT);
+    ask(&client, "GET", "a", NULL, NULL);
+    redis_server_signal(&server, SIGSTOP);
+    redis_args_clear(&call.args);
+    command(&call, "GET", "a", NULL);
+    call.reads = true;
+    ck_assert_int_eq(redis_call(&client, &call, &reply, &err), PAWL_ETIMEOUT);
+    redis_server_signal(&server, SIGCONT);
+    client.deadline = 30000;
+    ask(&client, "GET", "a", NULL, "2");
+    redis_args_clear(&call.args);
+    client_close(&client);
+    redis_server_stop(&server);
+}
+END_TEST
+
+/* --- sentinels ------------------------------------------------------------------ */
+
+static void fails_with(struct redis_client *client, enum pawl_status status,
+                       const char *text)
+{
+    struct pawl_error err = { 0 };
+    struct redis_call call;
+    redisReply *reply = NULL;
+
+    command(&call, "PING", NULL, NULL);
+    ck_assert_msg(redis_call(client, &call, &reply, &err) == status, "%s", err.message);
+    ck_assert_msg(strstr(err.message, text) != NULL, "%s", err.message);
+    redis_args_clear(&call.args);
+}
+
+/* The master is found, found again when it is another one, and what is wrong with
+ * the sentinels is said. */
+START_TEST(sentinels)
+{
+    struct redis_sentinels group;
+    struct redis_client client;
+    struct redis_server *master;
+    struct redis_pool *pool = NULL;
+    char url[1200];
+    int count = 0;
+
+    redis_sentinels_start(&group, NULL);
+    client_open(&client, group.url, 30000);
+    ask(&client, "SET", "a", "1", "OK");
+    ck_assert_int_eq(redis_route_all(client.route, clock_mono_ns() + 9 * SECOND_NS,
+                                     &pool, 1, &count, NULL), PAWL_OK);
+    ck_assert_int_eq(count, 1);
+    ck_assert_int_eq(redis_pool_address(pool)->port, group.node[0].port);
+    redis_server_kill(&group.node[0]);
+    ask(&client, "SET", "a", "2", "OK");
+    master = redis_sentinels_await(&group, &group.node[0]);
+    ck_assert_ptr_eq(master, &group.node[1]);
+    client_close(&client);
+
+    /* Two sentinels are gone, and the third is learned from whom we know. */
+    snprintf(url, sizeof url, "redis-sentinel://127.0.0.1:%d/%s", group.sentinel[0].port,
+             group.master);
+    client_open(&client, url, 10000);
+    ask(&client, "GET", "a", NULL, "2");
+    redis_server_kill(&group.sentinel[0]);
+    redis_server_kill(&group.sentinel[1]);
+    redis_server_do(master, "CLIENT KILL TYPE normal");
+    ask(&client, "GET", "a", NULL, "2");
+    client_close(&client);
+
+    snprintf(url, sizeof url, "redis-sentinel://127.0.0.1:%d,127.0.0.1:%d/%s",
+             group.sentinel[0].port, group.sentinel[1].port, group.master);
+    client_open(&client, url, 700);
+    fails_with(&client, PAWL_EUNREACHABLE, "no sentinel answers (tried 127.0.0.1:");
+    client_close(&client);
+    snprintf(url, sizeof url, "redis-sentinel://127.0.0.1:%d,127.0.0.1:%d/nosuch",
+             group.sentinel[0].port, group.sentinel[2].port);
+    client_open(&client, url, 700);
+    fails_with(&client, PAWL_EUNREACHABLE, "the sentinels know no master 'nosuch'");
+    client_close(&client);
+    redis_sentinels_stop(&group);
+}
+END_TEST
+
+/* Sentinels have users and TLS of their own. `rights` are all that they need to give. */
+START_TEST(locked_sentinel)
+{
+    static const char rights[] = "-@all +auth +info +role +client|setname "
+                                 "+sentinel|get-master-addr-by-name +sentinel|sentinels";
+    struct redis_server master, sentinel = { 0 };
+    struct redis_client client;
+    char url[2048];
+
+    redis_tls_start(&master, false, NULL);
+    redis_server_prepare(&sentinel);
+    sentinel.sentinel = true;
+    snprintf(sentinel.password, sizeof sentinel.password, "tester");
+    redis_server_config(&sentinel, "port 0");
+    redis_server_config(&sentinel, "tls-port %d", sentinel.port);
+    redis_server_config(&sentinel, "tls-replication yes");
+    redis_server_config(&sentinel, "tls-auth-clients no");
+    redis_server_config(&sentinel, "tls-ca-cert-file %s/ca.crt", master.folder);
+    redis_server_config(&sentinel, "tls-cert-file %s/server.crt", master.folder);
+    redis_server_config(&sentinel, "tls-key-file %s/server.key", master.folder);
+    redis_server_config(&sentinel, "user default off");
+    redis_server_config(&sentinel, "user tester on >tester ~* &* +@all");
+    redis_server_config(&sentinel, "user looker on >s3cret %s", rights);
+    redis_server_config(&sentinel, "sentinel monitor m 127.0.0.1 %d 1", master.port);
+    redis_server_config(&sentinel, "sentinel auth-user m tester");
+    redis_server_config(&sentinel, "sentinel auth-pass m %s", master.password);
+    redis_server_run(&sentinel);
+
+    snprintf(url, sizeof url, "redis-sentinel://tester:%s@localhost:%d/m?tls=yes&ca=%s/ca.crt"
+             "&sentinel-user=looker&sentinel-password=s3cret", master.password,
+             sentinel.port, master.folder);
+    client_open(&client, url, 10000);
+    ask(&client, "SET", "a", "1", "OK");
+    client_close(&client);
+    snprintf(strstr(url, "s3cret"), 8, "wrong1");
+    client_open(&client, url, 10000);
+    fails_with(&client, PAWL_EDENIED, "refuses user or password");
+    client_close(&client);
+    redis_server_stop(&sentinel);
+    redis_server_stop(&master);
+}
+END_TEST
+
+/* --- a Cluster -------------------------------------------------------------------- */
+
+static void cluster_call_all(struct redis_client *client)
+{
+    struct redis_call calls[MANY];
+    redisReply *replies[MANY];
+    enum pawl_status statuses[MANY];
+    struct pawl_error err = { 0 };
+    char key[16];
+    int i;
+
+    for (i = 0; i < MANY; i++) {
+        snprintf(key, sizeof key, "key:%d", i);
+        calls[i] = (struct redis_call){ .repeatable = true, .script = &echo,
+                                        .key_count = 1,
+                                        .slot = redis_key_slot(key, strlen(key)) };
+        memcpy(redis_args_space(&calls[i].args, strlen(key)), key, strlen(key));
+        redis_args_number(&calls[i].args, i);
+    }
+    ck_assert_msg(redis_call_all(client, calls, MANY, replies, statuses, &err) == PAWL_OK,
+                  "%s", err.message);
+    for (i = 0; i < MANY; i++) {
+        ck_assert_int_eq(statuses[i], PAWL_OK);
+        ck_assert_int_eq(strtol(replies[i]->str, NULL, 10), i);
+        freeReplyObject(replies[i]);
+        redis_args_clear(&calls[i].args);
+    }
+}
+
+/* Each slot's call finds its node; a slot that moved is found again, whichever nodes
+ * are asked; scripts come to each node that lacks them. */
+START_TEST(cluster)
+{
+    struct redis_cluster group;
+    struct redis_client client, stale;
+    struct redis_pool *pools[8];
+    char key[16];
+    int count = 0, slot, owner;
+
+    redis_cluster_start(&group, NULL);
+    learn_sha(&group.node[0]);
+    client_open(&client, group.url, 10000);
+    client_open(&stale, group.url, 10000);
+    for (int i = 0; i < 50; i++) {
+        snprintf(key, sizeof key, "key:%d", i);
+        ask(&client, "SET", key, key, "OK");
+        ask(&stale, "GET", key, NULL, key);
+    }
+    cluster_call_all(&client);
+    ck_assert_int_eq(redis_route_all(client.route, clock_mono_ns() + 9 * SECOND_NS, pools,
+                                     8, &count, NULL), PAWL_OK);
+    ck_assert_int_eq(count, CLUSTER_NODES);
+
+    slot = redis_cluster_slot(&group, "key:7");
+    ck_assert_int_eq(slot, redis_key_slot("key:7", 5));
+    owner = redis_cluster_owner(&group, slot);
+    redis_cluster_move(&group, slot, (owner + 1) % CLUSTER_NODES);
+    ask(&client, "GET", "key:7", NULL, "key:7");
+    echo_works(&client, "key:7");
+    cluster_call_all(&stale);
+    ask(&stale, "GET", "key:7", NULL, "key:7");
+    client_close(&client);
+    client_close(&stale);
+
+    /* One URL for all is enough, and so is a node that is not the first. */
+    redis_server_signal(&group.node[0], SIGSTOP);
+    client_open(&client, group.url, 20000);
+    client.settings.connect_timeout = 200;
+    for (int i = 0; i < 50; i++) {
+        snprintf(key, sizeof key, "key:%d", i);
+        slot = redis_key_slot(key, strlen(key));
+        if (slot > CLUSTER_SLOTS / 2 && i != 7) /* which may be there now */
+            ask(&client, "GET", key, NULL, key);
+    }
+    client_close(&client);
+    redis_server_signal(&group.node[0], SIGCONT);
+    redis_cluster_stop(&group);
+}
+END_TEST
+
+/* The wrong kind of URL is told from the right one. */
+START_TEST(wrong_kind)
+{
+    struct redis_server server;
+    struct redis_cluster group;
+    struct redis_client client;
+    struct redis_call call;
+    struct pawl_error err = { 0 };
+    redisReply *reply = NULL;
+    char url[128];
+
+    redis_server_start(&server, NULL);
+    snprintf(url, sizeof url, "redis-cluster://127.0.0.1:%d", server.port);
+    client_open(&client, url, 3000);
+    command(&call, "GET", "a", NULL);
+    ck_assert_int_eq(redis_call(&client, &call, &reply, &err), PAWL_EFORMAT);
+    ck_assert_msg(strstr(err.message, "is no Cluster: use a redis:// url") != NULL, "%s",
+                  err.message);
+    client_close(&client);
+    redis_server_stop(&server);
+
+    redis_cluster_start(&group, NULL);
+    snprintf(url, sizeof url, "redis://127.0.0.1:%d",
+             group.node[(redis_cluster_owner(&group, redis_key_slot("a", 1)) + 1) % 3].port);
+    client_open(&client, url, 3000);
+    ck_assert_int_eq(redis_call(&client, &call, &reply, &err), PAWL_EFORMAT);
+    ck_assert_msg(strstr(err.message, "use a redis-cluster:// url") != NULL, "%s",
+                  err.message);
+    redis_args_clear(&call.args);
+    client_close(&client);
+    redis_cluster_stop(&group);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("redis_call");
+    TCase *alone = tcase_create("alone"), *servers = tcase_create("servers");
+    SRunner *runner;
+    int failed;
+
+    tcase_add_test(alone, words_stay);
+    tcase_add_test(alone, failed_words);
+    tcase_add_loop_test(alone, errors_are_known, 0, (int)(sizeof said / sizeof *said));
+    tcase_add_test(alone, password_is_kept);
+    tcase_add_test(alone, redirections);
+    suite_add_tcase(suite, alone);
+    tcase_set_timeout(servers, 110);
+    tcase_add_test(servers, slots_agree);
+    tcase_add_test(servers, forgotten_script);
+    tcase_add_test(servers, run_id);
+    tcase_add_test(servers, many_calls);
+    tcase_add_test(servers, nobody_there);
+    tcase_add_test(servers, silent_server);
+    tcase_add_test(servers, sentinels);
+    tcase_add_test(servers, locked_sentinel);
+    tcase_add_test(servers, cluster);
+    tcase_add_test(servers, wrong_kind);
+    suite_add_tcase(suite, servers);
+    runner = srunner_create(suite);
+    srunner_set_tap(runner, "-");
+    srunner_run_all(runner, CK_SILENT);
+    failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? 1 : 0;
+}
