@@ -138,8 +138,8 @@ PAWL_API enum pawl_status pawl_enqueue(struct pawl *pawl,
                                        struct pawl_error *err);
 
 /* Store many jobs, in order; faster than one by one. The jobs of one queue are
- * stored all or none, as long as there are no more than 10,000 of them; those
- * of several queues, queue by queue. results[count]: each job's own outcome.
+ * stored all or none, as long as there are no more than 10,000 of them with 64
+ * MiB of payload; those of several queues, queue by queue. results[count]: each job's own outcome.
  *
  * PAWL_OK: look at results. PAWL_EINVAL: a job is wrong, nothing was stored, and
  * the message tells its index. Another failure: the first queue's that failed;

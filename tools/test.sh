@@ -95,7 +95,7 @@ run() {
     rm -f "$dir/meson-logs/$name.json" "$dir/meson-logs/testlog-$leg.json"
     # shellcheck disable=SC2086 # a list of words
     $unrandom meson test -C "$dir" --no-rebuild --logbase "$name" \
-        $chosen "$@" >"$log" 2>&1
+        --num-processes "$processes" $chosen "$@" >"$log" 2>&1
     json=$(ls "$dir/meson-logs/$name"*.json 2>/dev/null | head -n 1)
     if [ -z "$json" ]; then
         tail -n 40 "$log"
@@ -155,6 +155,8 @@ tools/setup.sh --test || {
 mkdir -p build-test
 log=build-test/log
 unrandom=
+# Many tests wait for what takes its time: more of them than there are cores.
+processes=$(($(nproc) * 2))
 [ -n "$long" ] && export PAWL_TEST_LONG=1
 # A name of the caller's must not lead the tests to his jobs.
 # shellcheck disable=SC2046 # a list of names

@@ -10,7 +10,8 @@
 #include "util/clock.h"
 
 #define DEFAULT_DEADLINE 10000
-#define PUT_MOST 10000 /* jobs stored in one atomic step */
+#define PUT_MOST 10000           /* jobs stored in one atomic step, */
+#define PUT_BYTES (64u << 20)    /* and bytes of their payloads */
 #define DAY (INT64_C(86400) * 1000)
 
 static const struct pawl_retention default_retention = {
@@ -227,12 +228,15 @@ static enum pawl_status put_share(struct pawl *pawl, struct share *s,
                                   struct pawl_error *err)
 {
     enum pawl_status status;
-    size_t i;
+    size_t i, bytes = 0;
 
     s->count = 0;
     for (i = from; i < count && s->count < PUT_MOST; i++) {
         if (done[i] || strcmp(jobs[i].queue, jobs[from].queue) != 0)
             continue;
+        bytes += jobs[i].payload_size;
+        if (bytes > PUT_BYTES && s->count > 0)
+            break;
         s->jobs[s->count] = jobs[i];
         s->index[s->count++] = i;
         done[i] = true;
@@ -281,14 +285,17 @@ out:
     return status;
 }
 
-static bool one_queue(const struct pawl_new_job *jobs, size_t count)
+/* Are they few and small enough, and of one queue? */
+static bool one_step(const struct pawl_new_job *jobs, size_t count)
 {
-    size_t i;
+    size_t i, bytes = 0;
 
-    for (i = 1; i < count; i++)
-        if (strcmp(jobs[i].queue, jobs[0].queue) != 0)
+    for (i = 0; i < count; i++) {
+        bytes += jobs[i].payload_size;
+        if (strcmp(jobs[i].queue, jobs[0].queue) != 0 || bytes > PUT_BYTES)
             return false;
-    return true;
+    }
+    return count <= PUT_MOST;
 }
 
 static enum pawl_status put_many(struct pawl *pawl,
@@ -299,7 +306,7 @@ static enum pawl_status put_many(struct pawl *pawl,
     enum pawl_status status;
     size_t i;
 
-    if (count > PUT_MOST || !one_queue(jobs, count))
+    if (!one_step(jobs, count))
         return put_shares(pawl, jobs, count, results, err);
     status = combine_put(pawl, jobs[0].queue, jobs, count, results, err);
     for (i = 0; i < count && status < 0; i++)

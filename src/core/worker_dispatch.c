@@ -76,32 +76,62 @@ static size_t claims_wanted(struct pawl_worker *w, int64_t now)
     return room < WORKER_CLAIM_MAX ? room : WORKER_CLAIM_MAX;
 }
 
+static void take_off(struct dispatcher *d, struct worker_queue *queue, size_t want)
+{
+    struct pawl_worker *w = d->worker;
+
+    d->queue = queue;
+    d->want = want;
+    d->trial = queue->retry_delay > 0;
+    d->news = w->news;
+    held_append(&d->flying, &queue->outbox);
+    w->wanted += d->trial ? 0 : want;
+    w->trials += d->trial;
+    w->in_flight++;
+    queue->in_flight++;
+    w->drain_looked = false;
+}
+
+static void land(struct dispatcher *d)
+{
+    struct pawl_worker *w = d->worker;
+
+    w->wanted -= d->trial ? 0 : d->want;
+    w->trials -= d->trial;
+    w->in_flight--;
+    d->queue->in_flight--;
+}
+
 /* Take up the next exchange, in turn from queue to queue. False: there is
- * nothing to exchange now. */
+ * nothing to exchange now.
+ *
+ * A queue that fails must not slow down the others, and an exchange with it may
+ * take until the deadline. So there is one such trial at a time, which leaves
+ * the other dispatchers alone, and it claims one job at most, for which no slot
+ * is kept free. */
 static bool pick(struct dispatcher *d, int64_t now)
 {
     struct pawl_worker *w = d->worker;
     struct worker_queue *queue;
     size_t i, at, room, want;
 
-    if (w->broken || now < w->retry_ns)
+    if (w->broken)
         return false;
     room = claims_wanted(w, now);
     for (i = 0; i < w->queue_count; i++) {
         at = (w->turn + i) % w->queue_count;
         queue = &w->queues[at];
-        want = queue->dry ? 0 : stock_up(d, room);
+        if (queue->retry_delay > 0 && (now < queue->retry_ns || w->trials > 0))
+            continue;
+        want = room;
+        if (queue->retry_delay > 0 && want > 1)
+            want = 1;
+        want = queue->dry ? 0 : stock_up(d, want);
         if (want == 0 && queue->outbox.count == 0)
             continue;
         if (want > 0)
             w->turn = at + 1;
-        d->queue = queue;
-        d->want = want;
-        d->news = w->news;
-        held_append(&d->flying, &queue->outbox);
-        w->wanted += want;
-        w->in_flight++;
-        w->drain_looked = false;
+        take_off(d, queue, want);
         return true;
     }
     return false;
@@ -111,7 +141,7 @@ bool dispatch_rouse(struct pawl_worker *w)
 {
     if (w->asleep == 0 || w->roused)
         return false;
-    w->roused = w->in_flight == 0 || w->ready.count < w->ahead / 2;
+    w->roused = w->in_flight == w->trials || w->ready.count < w->ahead / 2;
     return w->roused;
 }
 
@@ -225,12 +255,11 @@ static void exchange_done(struct dispatcher *d,
 
     pthread_mutex_lock(&w->mutex);
     add_counts(&w->counts, &counts);
-    w->in_flight--;
-    w->wanted -= d->want;
-    w->retry_delay = 0;
+    land(d);
+    d->queue->retry_delay = 0;
     held_append(&w->ready, &claimed);
     if (d->want > 0 && d->news == w->news)
-        d->queue->dry = job_count < d->want;
+        d->queue->dry = job_count < d->want && !reply->more;
     if (reply->paused)
         dispatch_release(w, d->queue);
     if (w->stopping)
@@ -249,16 +278,15 @@ static void exchange_failed(struct dispatcher *d, const struct pawl_error *err)
     pthread_mutex_lock(&w->mutex);
     held_append(&d->flying, &queue->outbox);
     held_append(&queue->outbox, &d->flying);
-    w->in_flight--;
-    w->wanted -= d->want;
+    land(d);
     w->last_error = *err;
     most = w->stopping ? RETRY_STOPPING_MS : RETRY_MOST_MS;
-    delay = w->retry_delay ? 2 * w->retry_delay : RETRY_FIRST_MS;
+    delay = queue->retry_delay ? 2 * queue->retry_delay : RETRY_FIRST_MS;
     if (delay > most)
         delay = most;
-    w->retry_delay = delay;
+    queue->retry_delay = delay;
     delay = delay / 2 + (pawl_duration)(random_u64() % (uint64_t)delay);
-    w->retry_ns = clock_mono_ns() + delay * WORKER_NS_PER_MS;
+    queue->retry_ns = clock_mono_ns() + delay * WORKER_NS_PER_MS;
     pthread_mutex_unlock(&w->mutex);
 }
 
@@ -286,7 +314,7 @@ static void exchange(struct dispatcher *d)
     for (held = d->flying.first; held; held = held->next)
         d->outcomes[i++] = held->ending.outcome;
     status = storage_exchange(w->pawl->storage, &in, &reply, &err);
-    worker_heard(w, WORKER_EXCHANGE, status, &err);
+    worker_heard(w, d->queue, WORKER_EXCHANGE, status, &err);
     if (status < 0) {
         exchange_failed(d, &err);
         return;
@@ -319,13 +347,26 @@ void worker_news(struct pawl_worker *w)
     pthread_mutex_unlock(&w->mutex);
 }
 
-/* Have the waiter tell us of new jobs, if there is room for any. Lets go of the
- * mutex; true when it did, and everything may have changed. */
+static bool is_any_dry(const struct pawl_worker *w)
+{
+    size_t i;
+
+    for (i = 0; i < w->queue_count; i++)
+        if (w->queues[i].dry)
+            return true;
+    return false;
+}
+
+/* Have the waiter tell us of new jobs, if there is room for any. Not where all
+ * queues wait for their retry: what we were told would not be looked at, and we
+ * would ask again at once. Lets go of the mutex; true when it did, and everything
+ * may have changed. */
 static bool ask_waiter(struct pawl_worker *w)
 {
     bool asked;
 
-    if (w->asked || w->stopping || claims_wanted(w, clock_mono_ns()) == 0)
+    if (w->asked || w->stopping || !is_any_dry(w) ||
+        claims_wanted(w, clock_mono_ns()) == 0)
         return false;
     w->asked = true;
     pthread_mutex_unlock(&w->mutex);
@@ -358,14 +399,18 @@ static void check_poll(struct pawl_worker *w, int64_t now)
     dispatch_news(w, NULL);
 }
 
-static void sleep_until_needed(struct pawl_worker *w)
+static void sleep_until_needed(struct pawl_worker *w, int64_t now)
 {
     int64_t until = w->poll_ns;
+    size_t i;
 
     if (w->ready.count > 0 && w->stall_ns < until)
         until = w->stall_ns;
-    if (w->failing & WORKER_EXCHANGE && w->retry_ns < until)
-        until = w->retry_ns;
+    for (i = 0; i < w->queue_count; i++) {
+        const struct worker_queue *queue = &w->queues[i];
+        if (queue->retry_ns > now && queue->retry_ns < until)
+            until = queue->retry_ns;
+    }
     w->asleep++;
     worker_sleep(w, &w->dispatch, until);
     w->asleep--;
@@ -390,7 +435,7 @@ void *dispatch_main(void *arg)
         } else if (worker_is_over(w, now)) {
             worker_end(w);
         } else if (!worker_look_for_drained(w) && !ask_waiter(w)) {
-            sleep_until_needed(w);
+            sleep_until_needed(w, now);
         }
     }
     pthread_mutex_unlock(&w->mutex);

@@ -15,13 +15,15 @@
 void worker_begin_stop(struct pawl_worker *w, pawl_duration grace)
 {
     int64_t now = clock_mono_ns(), until = WORKER_FOR_EVER;
+    size_t i;
 
     if (grace >= 0)
         until = now + grace * WORKER_NS_PER_MS;
     if (!w->stopping || until < w->grace_ns)
         w->grace_ns = until;
     w->stopping = true;
-    w->retry_ns = 0;
+    for (i = 0; i < w->queue_count; i++)
+        w->queues[i].retry_ns = 0;
     w->flush_ns = 0;
     dispatch_release(w, NULL);
     timer_set(w, w->grace_ns);
@@ -45,6 +47,16 @@ static size_t unwritten(const struct pawl_worker *w)
     for (i = 0; i < w->queue_count; i++)
         sum += w->queues[i].outbox.count;
     return sum;
+}
+
+static bool is_failing(const struct pawl_worker *w)
+{
+    size_t i;
+
+    for (i = 0; i < w->queue_count; i++)
+        if (w->queues[i].failing & WORKER_EXCHANGE)
+            return true;
+    return false;
 }
 
 static bool is_at_rest(const struct pawl_worker *w)
@@ -97,7 +109,7 @@ static bool is_drained(struct pawl_worker *w)
 
     for (i = 0; i < w->queue_count && left == 0; i++) {
         status = storage_stats(w->pawl->storage, w->queue_names[i], &stats, &err);
-        worker_heard(w, WORKER_STATS, status, &err);
+        worker_heard(w, &w->queues[i], WORKER_STATS, status, &err);
         if (status == PAWL_NOT_FOUND)
             continue;
         if (status < 0)
@@ -115,7 +127,7 @@ bool worker_look_for_drained(struct pawl_worker *w)
     bool drained;
 
     if (!w->drain || w->stopping || w->drain_looked || !is_at_rest(w) ||
-        unwritten(w) > 0 || w->failing & WORKER_EXCHANGE)
+        unwritten(w) > 0 || is_failing(w))
         return false;
     w->drain_looked = true;
     pthread_mutex_unlock(&w->mutex);
@@ -146,18 +158,19 @@ static void break_off(struct pawl_worker *w, enum pawl_status status,
     worker_begin_stop(w, 0);
 }
 
-void worker_heard(struct pawl_worker *w, enum worker_call call,
-                  enum pawl_status status, const struct pawl_error *err)
+void worker_heard(struct pawl_worker *w, struct worker_queue *queue,
+                  enum worker_call call, enum pawl_status status,
+                  const struct pawl_error *err)
 {
     unsigned before, now;
 
     pthread_mutex_lock(&w->mutex);
-    before = w->failing;
+    before = queue->failing;
     if (status < 0)
-        w->failing |= call;
+        queue->failing |= call;
     else
-        w->failing &= ~(unsigned)call;
-    now = w->failing;
+        queue->failing &= ~(unsigned)call;
+    now = queue->failing;
     if (ends_the_worker(status))
         break_off(w, status, err);
     pthread_mutex_unlock(&w->mutex);
@@ -165,8 +178,9 @@ void worker_heard(struct pawl_worker *w, enum worker_call call,
         core_log(w->pawl, PAWL_LOG_ERROR, "worker-broken", "%s", err->message);
     else if (now && !before)
         core_log(w->pawl, PAWL_LOG_WARN, "storage-failing",
-                 "%s; trying again until it works", err->message);
+                 "queue '%s': %s; trying again until it works", queue->name,
+                 err->message);
     else if (!now && before)
         core_log(w->pawl, PAWL_LOG_INFO, "storage-back",
-                 "the storage works again");
+                 "queue '%s': the storage works again", queue->name);
 }

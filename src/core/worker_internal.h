@@ -33,6 +33,10 @@ struct worker_queue {
     const char *name;
     struct held_list outbox; /* outcomes to be written back */
     bool dry;                /* the last look found nothing; until news or poll */
+    size_t in_flight;        /* exchanges */
+    unsigned failing;        /* bits of enum worker_call */
+    int64_t retry_ns;        /* no exchange before: the last one failed */
+    pawl_duration retry_delay; /* 0: the last exchange did not fail */
     int64_t swept_ns, sweep_ns; /* the last sweep, the next */
     int64_t sweep_gap_ns;       /* the least time between them */
 };
@@ -61,6 +65,7 @@ struct dispatcher {
     struct worker_queue *queue; /* of the exchange being made */
     struct held_list flying;    /* its outcomes */
     size_t want;                /* its claims */
+    bool trial;                 /* its queue failed before */
     struct held_list spare;     /* records for them: at least `want` */
     uint64_t news;              /* worker->news when it began */
     struct pawl_outcome *outcomes; /* arrays for all records of the worker */
@@ -68,7 +73,8 @@ struct dispatcher {
     struct pawl_job **jobs; /* WORKER_CLAIM_MAX */
 };
 
-/* Kinds of storage calls, for telling when the storage fails. */
+/* Kinds of storage calls, for telling when the storage fails: queue by queue, as
+ * one part of it may be away while the others work. */
 enum worker_call {
     WORKER_EXCHANGE = 1,
     WORKER_RENEW = 2,
@@ -117,7 +123,8 @@ struct pawl_worker {
     size_t asleep;      /* dispatchers */
     bool roused;        /* one of them is being woken */
     size_t in_flight;   /* exchanges */
-    size_t wanted;      /* claims in flight */
+    size_t trials;      /* those with a queue that fails: one at most */
+    size_t wanted;      /* claims in flight, but for trials */
     size_t ahead;       /* claims wanted beyond free slots */
     size_t turn;        /* the queue to claim from next */
     uint64_t news;      /* rises with each piece of news */
@@ -126,12 +133,8 @@ struct pawl_worker {
     int64_t poll_ns;    /* the next look without news */
     uint64_t begun_seen; /* counts.started when it was last seen to change */
     int64_t stall_ns;   /* give back what is ready if nothing starts until then */
-    int64_t retry_ns;   /* no exchange before: the storage fails */
-    pawl_duration retry_delay;
     int64_t lease_ns, timer_ns; /* until when those threads sleep */
-    bool renew_all;             /* the last renewal failed */
 
-    unsigned failing;              /* bits of enum worker_call */
     struct pawl_error last_error;  /* of an exchange */
     bool stopping, told, abandoned; /* told: SHUTDOWN to all runs */
     bool broken;                   /* by `error`: no more storage calls */
@@ -164,10 +167,11 @@ void worker_end(struct pawl_worker *worker);
 /* A draining worker that found nothing asks whether that was all, once after
  * each look. True: it let go of the mutex for that. */
 bool worker_look_for_drained(struct pawl_worker *worker);
-/* Take note of how a call went: log a change, end the worker if it must. Without
- * the mutex. */
-void worker_heard(struct pawl_worker *worker, enum worker_call call,
-                  enum pawl_status status, const struct pawl_error *err);
+/* Take note of how a call for the queue went: log a change, end the worker if it
+ * must. Without the mutex. */
+void worker_heard(struct pawl_worker *worker, struct worker_queue *queue,
+                  enum worker_call call, enum pawl_status status,
+                  const struct pawl_error *err);
 
 /* --- worker_dispatch.c ---------------------------------------------------- */
 

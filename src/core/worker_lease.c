@@ -38,8 +38,9 @@ static int64_t renew_every(const struct pawl_worker *w)
 /* --- renewing ------------------------------------------------------------- */
 
 struct renewal {
-    const struct worker_queue *queue;
-    size_t count;
+    struct worker_queue *queue;
+    size_t held;  /* leases of the queue */
+    size_t count; /* those to be renewed */
     int64_t now, oldest_ns; /* the oldest lease not renewed this time */
 };
 
@@ -49,7 +50,9 @@ static void gather(struct pawl_worker *w, struct renewal *r, struct held *held)
 
     if (held->queue != r->queue)
         return;
-    if (!w->renew_all && held->leased_ns > r->now - renew_every(w) / 2) {
+    r->held++;
+    if (!(r->queue->failing & WORKER_RENEW) &&
+        held->leased_ns > r->now - renew_every(w) / 2) {
         r->oldest_ns = sooner(r->oldest_ns, held->leased_ns);
         return;
     }
@@ -166,16 +169,22 @@ static bool renew_queue(struct pawl_worker *w, struct renewal *r)
     };
     struct pawl_error err = { 0 };
     enum pawl_status status;
+    bool moot;
     size_t i;
 
     pthread_mutex_lock(&w->mutex);
     gather_all(w, r);
+    /* A lease that is being written back comes back if that fails. */
+    moot = r->held == 0 && r->queue->in_flight == 0 &&
+           r->queue->failing & WORKER_RENEW;
     pthread_mutex_unlock(&w->mutex);
+    if (moot)
+        worker_heard(w, r->queue, WORKER_RENEW, PAWL_OK, NULL);
     if (r->count == 0)
         return true;
     in.lease_count = r->count;
     status = storage_renew(w->pawl->storage, &in, w->lease_results, &err);
-    worker_heard(w, WORKER_RENEW, status, &err);
+    worker_heard(w, r->queue, WORKER_RENEW, status, &err);
     for (i = 0; i < r->count && status >= 0; i++) {
         if (w->lease_results[i] == PAWL_STALE)
             lose(w, &w->leases[i]);
@@ -194,10 +203,9 @@ static int64_t renew(struct pawl_worker *w, int64_t now)
 
     for (i = 0; i < w->queue_count; i++) {
         r.queue = &w->queues[i];
-        r.count = 0;
+        r.held = r.count = 0;
         renewed = renew_queue(w, &r) && renewed;
     }
-    w->renew_all = !renewed;
     if (!renewed)
         return now + RENEW_AGAIN_MS * WORKER_NS_PER_MS;
     return r.oldest_ns + renew_every(w);
@@ -250,7 +258,7 @@ static void sweep(struct pawl_worker *w, struct worker_queue *queue)
     bool stuck;
 
     status = storage_sweep(w->pawl->storage, &in, &reply, &err);
-    worker_heard(w, WORKER_SWEEP, status, &err);
+    worker_heard(w, queue, WORKER_SWEEP, status, &err);
     pause += (int64_t)(random_u64() % (SWEEP_SPREAD_MS + 1));
     now = clock_mono_ns();
     stuck = reply.next_at != 0 && reply.promoted + reply.expired == 0 &&

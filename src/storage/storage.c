@@ -179,6 +179,7 @@ enum pawl_status storage_exchange(struct pawl_storage *storage,
     assert(in->lease > 0 || in->claim_max == 0);
     out->job_count = 0;
     out->paused = false;
+    out->more = false;
     out->next_at = 0;
     status = storage->ops->exchange(storage, in, out, err);
     assert(out->job_count <= in->claim_max);

@@ -46,6 +46,11 @@ bool buf_add(struct buf *b, const void *bytes, size_t n)
     return true;
 }
 
+char *buf_space(struct buf *b, size_t n)
+{
+    return reserve(b, n) ? b->data + b->len : NULL;
+}
+
 bool buf_str(struct buf *b, const char *text)
 {
     return buf_add(b, text, strlen(text));

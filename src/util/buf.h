@@ -18,6 +18,9 @@ struct buf {
 
 void buf_init(struct buf *b, size_t max);
 bool buf_add(struct buf *b, const void *bytes, size_t n);
+/* Room for n more bytes, to be written there and then added to len; NULL: as when
+ * an append fails. */
+char *buf_space(struct buf *b, size_t n);
 bool buf_str(struct buf *b, const char *text);
 bool buf_printf(struct buf *b, const char *format, ...)
     __attribute__((format(printf, 2, 3)));

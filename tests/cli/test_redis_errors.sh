@@ -52,6 +52,23 @@ for url in "reds://me:s3cret@$at" "me:s3cret@$at" "s3cret@$at" "redis:s3cret@$at
     told "a URL that is none: $(echo "$url" | sed "s/s3cret/…/; s/$port/PORT/")" 2 "pawl stats: PAWL_URL: *"
 done
 
+# --- a user without rights: cannot open the store, so cannot ask for them itself either -----
+
+advice="an administrator gets the rights that pawl needs from: pawl doctor --acl (as a user that may)"
+ask -a s3cret --no-auth-warning acl setuser nothing on '>s3cret' >/dev/null
+with "redis://nothing:s3cret@$at" stats
+told "no right at all" 1 "pawl stats: redis at $at: user 'nothing' has no right to INFO; $advice"
+with "redis://nothing:s3cret@$at" doctor --acl
+told "... nor to ask for them" 1 "pawl doctor: *; $advice"
+ask -a s3cret --no-auth-warning acl setuser hello on '>s3cret' +info +role >/dev/null
+with "redis://hello:s3cret@$at" stats
+told "no right to run scripts" 1 "pawl stats: redis at $at: the user lacks a right; $advice (NOPERM *)"
+ask -a s3cret --no-auth-warning acl setuser scripts on '>s3cret' '~*' +info +role +eval +evalsha >/dev/null
+with "redis://scripts:s3cret@$at" enqueue x
+told "no right within scripts" 1 "pawl enqueue: *redis at $at: the user lacks a right; $advice (*"
+with "redis://:s3cret@$at" doctor --acl
+done_with "who may gets them" "ACL SETUSER pawl reset on *"
+
 # --- a sentinel that does not know the master -----------------------------------------------
 
 sentinel_port=$(free_port)

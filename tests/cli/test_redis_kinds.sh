@@ -1,9 +1,9 @@
 #!/bin/sh
 # test_redis_kinds.sh - the command on each kind of Redis: TLS, ACL, Sentinel, Cluster.
-# $PAWL_REDIS_STAGE starts them: tests/support/redis_stage.c.
+# $REDIS_STAGE starts them: tests/support/redis_stage.c.
 . "${0%/*}/lib.sh"
 
-: "${PAWL_REDIS_STAGE:?path of redis_stage}"
+: "${REDIS_STAGE:?path of redis_stage}"
 stage_pid=
 
 stage_end() {
@@ -17,7 +17,7 @@ trap 'exec 3>&-; chmod -R u+rwx "$work" 2>/dev/null; rm -rf "$work"' EXIT
 # stage KIND WORD... : $PAWL_URL, $socket
 stage() {
     mkfifo in out
-    "$PAWL_REDIS_STAGE" "$@" <in >out &
+    "$REDIS_STAGE" "$@" <in >out &
     stage_pid=$!
     exec 3>in 4<out
     read -r PAWL_URL <&4

@@ -203,6 +203,23 @@ START_TEST(resume_wakes)
 }
 END_TEST
 
+/* Resuming ends a wait also when the pause came and went between two waits, with an
+ * exchange in it that found nothing to claim (rule 77). */
+START_TEST(resume_between_waits)
+{
+    struct sleeper sleeper;
+    struct pawl_storage *other = instance_open();
+    put_plain();
+    fall_asleep(&sleeper, other, NEVER); /* uses up the put */
+    must_wake(&sleeper);
+    alter((struct pawl_alter){ .kind = PAWL_ALTER_PAUSE });
+    look_around(other);
+    alter((struct pawl_alter){ .kind = PAWL_ALTER_RESUME });
+    fall_asleep(&sleeper, other, NEVER);
+    must_wake(&sleeper);
+}
+END_TEST
+
 /* A wait does not keep other threads from working (rule 3). */
 START_TEST(waiting_blocks_nobody)
 {
@@ -232,6 +249,7 @@ TCase *topic_wait(void)
     tcase_add_test(t, promotion_wakes);
     tcase_add_test(t, run_wakes);
     tcase_add_test(t, resume_wakes);
+    tcase_add_test(t, resume_between_waits);
     tcase_add_test(t, waiting_blocks_nobody);
     return t;
 }

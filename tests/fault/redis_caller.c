@@ -11,9 +11,10 @@ const struct redis_row redis_rows[] = {
       "still loads its data" },
     { "BUSY Redis is busy running a script.", REDIS_LATER, PAWL_EUNREACHABLE,
       "slow script" },
-    { "TRYAGAIN Multiple keys request during rehashing of slot", REDIS_LATER,
+    { "TRYAGAIN Multiple keys request during rehashing of slot", REDIS_SLOT_LATER,
       PAWL_EUNREACHABLE, "another node" },
-    { "CLUSTERDOWN The cluster is down", REDIS_LATER, PAWL_EUNREACHABLE, "CLUSTER INFO" },
+    { "CLUSTERDOWN The cluster is down", REDIS_SLOT_LATER, PAWL_EUNREACHABLE,
+      "CLUSTER INFO" },
     { "MASTERDOWN Link with MASTER is down", REDIS_LATER, PAWL_EUNREACHABLE,
       "lost its master" },
     { "NOREPLICAS Not enough good replicas to write.", REDIS_LATER, PAWL_EUNREACHABLE,
@@ -46,7 +47,7 @@ const struct redis_row redis_rows[] = {
     { "ERR user_script:7: attempt to index local 'x' (a nil value)" IN_SCRIPT,
       REDIS_BROKEN, PAWL_ECORRUPT, "a script failed" },
     { "ERR The user executing the script can't run this command or subcommand" IN_SCRIPT,
-      REDIS_BROKEN, PAWL_EDENIED, "doctor --acl" },
+      REDIS_BROKEN, PAWL_EUNKNOWN, "doctor --acl" },
 };
 const int redis_row_count = (int)(sizeof redis_rows / sizeof *redis_rows);
 

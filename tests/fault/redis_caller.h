@@ -20,9 +20,15 @@
 struct redis_row {
     const char *reply;
     enum redis_action action;
-    enum pawl_status status;
-    const char *says; /* in the message */
+    enum pawl_status status; /* of a call that writes */
+    const char *says;        /* in the message */
 };
+/* Whatever the server says, the same request may work later. */
+static inline bool redis_row_waits(const struct redis_row *row)
+{
+    return row->action == REDIS_LATER || row->action == REDIS_SLOT_LATER ||
+           row->action == REDIS_RESOLVE;
+}
 extern const struct redis_row redis_rows[];
 extern const int redis_row_count;
 

@@ -236,8 +236,7 @@ static void fixture_begin(void)
 static void fixture_end(void)
 {
     temp_dir_remove(&store_under_test.folder);
-    if (end_of_test)
-        end_of_test();
+    end_of_test();
 }
 
 int crew_run(const char *name, const TTest *const *tests, size_t count,

@@ -24,7 +24,7 @@ struct crew {
     uint64_t random;
 };
 
-/* The store is at this URL from now on; of the fixture of redis_crew_run(). */
+/* The store is at this URL in this test. `options` are added to it. */
 void crew_store_at(const char *url, const char *options);
 
 /* All of them, and wait until they are ready. */
@@ -43,9 +43,9 @@ void crew_stop_working(struct crew *crew);
 void crew_settle(void);
 
 struct crew_rules {
-    bool may_lose;      /* jobs, as a failover may; they are counted */
+    bool may_lose;       /* jobs, as a failover may; they are counted */
     bool epochs_go_back; /* the server has forgotten claims */
-    size_t again_most;  /* how often, in all, a job may have begun again */
+    size_t again_most;   /* how often, in all, a job may have begun again */
 };
 struct crew_findings {
     size_t accepted, unknown, refused, stored, lost, runs, again, dead;
@@ -58,8 +58,7 @@ struct crew_findings {
  *   - each ran, each time under a higher epoch */
 struct crew_findings crew_check(const struct crew_rules *rules, const char *what);
 
-/* As store_run(), without a store: the test says where it is. `end` also after
- * the folder is gone; may be NULL. */
+/* As store_run(), but the test says where its store is; `end` stops the servers. */
 int crew_run(const char *name, const TTest *const *tests, size_t count,
              double seconds, void (*end)(void));
 

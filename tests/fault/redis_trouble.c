@@ -43,8 +43,6 @@ static struct crew new_crew(void)
     };
 }
 
-/* Nobody reads a reply that is not asked for, so that it works with all clients
- * paused, too. */
 static void flush_scripts(void)
 {
     for (int i = 0; i < 20; i++) {

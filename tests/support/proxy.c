@@ -269,6 +269,17 @@ static void serve(struct proxy *p, const struct polled *polled)
         link_begin(p);
 }
 
+/* Nothing at all goes through meanwhile. */
+static void pause_after(struct proxy *p)
+{
+    long ms = p->pause_ms;
+    if (ms == 0)
+        return;
+    pthread_mutex_unlock(&p->mutex);
+    sleep_ms(ms);
+    pthread_mutex_lock(&p->mutex);
+}
+
 static void *proxy_main(void *context)
 {
     struct proxy *p = context;
@@ -285,6 +296,7 @@ static void *proxy_main(void *context)
             give_up("proxy: poll: %s", strerror(errno));
         if (n > 0)
             serve(p, polled);
+        pause_after(p);
     }
     pthread_mutex_unlock(&p->mutex);
     free(polled);
@@ -372,6 +384,13 @@ uint64_t proxy_cuts(struct proxy *p)
     uint64_t cuts = p->cuts;
     pthread_mutex_unlock(&p->mutex);
     return cuts;
+}
+
+void proxy_slow(struct proxy *p, long pause_ms)
+{
+    pthread_mutex_lock(&p->mutex);
+    p->pause_ms = pause_ms;
+    pthread_mutex_unlock(&p->mutex);
 }
 
 void proxy_cut_all(struct proxy *p)

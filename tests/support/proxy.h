@@ -32,6 +32,7 @@ struct proxy {
     bool keeping;
     enum proxy_side keep_side;
     struct proxy_link *kept;
+    long pause_ms; /* after each piece */
     bool ending;
 };
 
@@ -50,6 +51,8 @@ void proxy_count(struct proxy *proxy);
 uint64_t proxy_bytes(struct proxy *proxy, enum proxy_side side);
 /* Connections that were cut because the proxy was armed. */
 uint64_t proxy_cuts(struct proxy *proxy);
+/* From now on a pause after each piece (64 KB at most): a slow link. 0: none. */
+void proxy_slow(struct proxy *proxy, long pause_ms);
 /* Cut all connections there are. */
 void proxy_cut_all(struct proxy *proxy);
 

@@ -371,6 +371,27 @@ START_TEST(many_of_several_queues)
 }
 END_TEST
 
+/* What is too large for one step is stored in two, in order. */
+START_TEST(many_large_ones)
+{
+    enum { COUNT = 70 };
+    static char payload[1000000];
+    struct pawl_new_job jobs[COUNT];
+    struct pawl_put_result results[COUNT];
+
+    for (int i = 0; i < COUNT; i++) {
+        jobs[i] = (struct pawl_new_job)PAWL_NEW_JOB_INIT;
+        jobs[i].payload = payload;
+        jobs[i].payload_size = sizeof payload;
+    }
+    ck_assert_int_eq(pawl_enqueue_many(pawl, jobs, COUNT, results, NULL), PAWL_OK);
+    ck_assert_int_eq(atomic_load(&put_calls), 2);
+    ck_assert_uint_eq(pending("default"), COUNT);
+    for (int i = 1; i < COUNT; i++)
+        ck_assert_int_lt(memcmp(&results[i - 1].id, &results[i].id, 16), 0);
+}
+END_TEST
+
 /* One wrong job of many: its index is named and nothing is stored. */
 START_TEST(many_with_a_wrong_one)
 {
@@ -437,6 +458,7 @@ int main(void)
     tcase_add_test(t, submit_tells_each);
     tcase_add_test(t, flush_waits_for_the_earlier);
     tcase_add_test(t, many_of_several_queues);
+    tcase_add_test(t, many_large_ones);
     tcase_add_test(t, many_with_a_wrong_one);
     tcase_add_test(t, forked_child_is_refused);
     tcase_add_test(t, unknown_scheme);

@@ -1,6 +1,5 @@
-/* test_redis_call.c - calls and the way to the right server: words, slots, error
- * replies as real servers give them, scripts that a server forgot, many calls at
- * once, sentinels and a Cluster. */
+/* test_redis_call.c - calls and the way to the right server: words, slots, scripts that
+ * a server forgot, many calls at once, sentinels and a Cluster. */
 #include "storage/redis/redis_call.h"
 
 #include <check.h>
@@ -10,7 +9,6 @@
 #include <string.h>
 
 #include "redis_group.h"
-#include "storage/redis/redis_error.h"
 #include "storage/redis/redis_route_internal.h"
 #include "util/clock.h"
 #include "util/random.h"
@@ -206,146 +204,6 @@ START_TEST(slots_agree)
 }
 END_TEST
 
-/* --- error replies -------------------------------------------------------------- */
-
-struct said {
-    const char *text;
-    enum redis_action action;
-    enum pawl_status status;
-};
-#define IN_SCRIPT " script: 2f232303b1039e54b1f901a1d262474a7d94c790, on @user_script:1."
-
-static const struct said said[] = {
-    { "LOADING Redis is loading the dataset in memory", REDIS_LATER, PAWL_EUNREACHABLE },
-    { "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN "
-      "NOSAVE.", REDIS_LATER, PAWL_EUNREACHABLE },
-    { "BUSYKEY Target key name already exists.", REDIS_BROKEN, PAWL_ECORRUPT },
-    { "ERR max number of clients reached", REDIS_LATER, PAWL_EUNREACHABLE },
-    { "ERR max number of clients + cluster connections reached", REDIS_LATER,
-      PAWL_EUNREACHABLE },
-    { "ERR Script killed by user with SCRIPT KILL..." IN_SCRIPT, REDIS_LATER,
-      PAWL_EUNREACHABLE },
-    { "NOREPLICAS Not enough good replicas to write." IN_SCRIPT, REDIS_LATER,
-      PAWL_EUNREACHABLE },
-    { "READONLY You can't write against a read only replica." IN_SCRIPT, REDIS_RESOLVE,
-      PAWL_EUNREACHABLE },
-    { "OOM command not allowed when used memory > 'maxmemory'." IN_SCRIPT, REDIS_REFUSED,
-      PAWL_EFULL },
-    { "MISCONF Redis is configured to save RDB snapshots, but" IN_SCRIPT, REDIS_REFUSED,
-      PAWL_EIO },
-    { "WRONGTYPE Operation against a key" IN_SCRIPT, REDIS_BROKEN, PAWL_ECORRUPT },
-    { "ERR user_script:1: attempt to index local 'x' (a nil value)" IN_SCRIPT,
-      REDIS_BROKEN, PAWL_ECORRUPT },
-    { "ERR The user executing the script can't run this command or subcommand" IN_SCRIPT,
-      REDIS_BROKEN, PAWL_EDENIED },
-    { "ERR The user executing the script can't access at least one of the keys" IN_SCRIPT,
-      REDIS_BROKEN, PAWL_EDENIED },
-    { "ERR ACL failure in script: User bob has no permissions to run 'set'" IN_SCRIPT,
-      REDIS_BROKEN, PAWL_EDENIED },
-    { "NOPERM this user has no permissions to run the 'set' command", REDIS_REFUSED,
-      PAWL_EDENIED },
-    { "NOPERM this user has no permissions" IN_SCRIPT, REDIS_BROKEN, PAWL_EDENIED },
-    { "NOAUTH Authentication required.", REDIS_REFUSED, PAWL_EDENIED },
-    { "ERR unknown command 'FOO', with args beginning with: 'a'", REDIS_REFUSED,
-      PAWL_EFORMAT },
-    { "CROSSSLOT Keys in request don't hash to the same slot", REDIS_REFUSED,
-      PAWL_EFORMAT },
-    { "UNKILLABLE Sorry the script already executed write commands", REDIS_BROKEN,
-      PAWL_ECORRUPT },
-    { "ERR", REDIS_BROKEN, PAWL_ECORRUPT },
-    { "", REDIS_BROKEN, PAWL_ECORRUPT },
-    { "GARBAGE", REDIS_BROKEN, PAWL_ECORRUPT },
-};
-
-static redisReply *error_reply(const char *text)
-{
-    redisReader *reader = redisReaderCreate();
-    char line[512];
-    void *reply = NULL;
-    int size = snprintf(line, sizeof line, "-%s\r\n", text);
-
-    redisReaderFeed(reader, line, (size_t)size);
-    ck_assert_int_eq(redisReaderGetReply(reader, &reply), REDIS_OK);
-    ck_assert_ptr_nonnull(reply);
-    redisReaderFree(reader);
-    return reply;
-}
-
-START_TEST(errors_are_known)
-{
-    const struct redis_address address = { "::1", 6379 };
-    const struct said *row = &said[_i];
-    redisReply *reply = error_reply(row->text);
-    struct pawl_error err = { 0 };
-    enum pawl_status status;
-
-    ck_assert_int_eq(redis_error_action(reply, &status), row->action);
-    ck_assert_int_eq(status, row->status);
-    ck_assert_int_eq(redis_error_say(reply, status, &address, &err), row->status);
-    ck_assert_msg(strncmp(err.message, "redis at [::1]:6379: ", 21) == 0, "%s",
-                  err.message);
-    ck_assert_ptr_null(strchr(err.message, '\n'));
-    redis_error_say(reply, status, &address, NULL);
-    freeReplyObject(reply);
-}
-END_TEST
-
-/* A server that has no AUTH repeats the command with its arguments. */
-START_TEST(password_is_kept)
-{
-    const struct redis_address address = { "h", 1 };
-    redisReply *reply =
-        error_reply("ERR unknown command 'AUTH', with args beginning with: 's3cret' ");
-    struct pawl_error err = { 0 };
-
-    redis_error_say(reply, PAWL_EFORMAT, &address, &err);
-    ck_assert_ptr_null(strstr(err.message, "s3cret"));
-    ck_assert_ptr_nonnull(strstr(err.message, "'AUTH'"));
-    freeReplyObject(reply);
-}
-END_TEST
-
-START_TEST(redirections)
-{
-    static const struct {
-        const char *text, *host; /* NULL: cannot be followed */
-        int slot, port;
-    } rows[] = {
-        { "MOVED 3999 127.0.0.1:6381", "127.0.0.1", 3999, 6381 },
-        { "ASK 0 node.example:1", "node.example", 0, 1 },
-        { "MOVED 16383 :6381", "same", 16383, 6381 },
-        { "MOVED 5 2001:db8::1:7000", "2001:db8::1", 5, 7000 },
-        { "MOVED 5 ?:7000", NULL, 0, 0 },
-        { "MOVED 16384 h:1", NULL, 0, 0 },
-        { "MOVED 99999999999999999999 h:1", NULL, 0, 0 },
-        { "MOVED -1 h:1", NULL, 0, 0 },
-        { "MOVED 1 h:0", NULL, 0, 0 },
-        { "MOVED 1 h:65536", NULL, 0, 0 },
-        { "MOVED 1 h:12x", NULL, 0, 0 },
-        { "MOVED 1 h", NULL, 0, 0 },
-        { "MOVED 1", NULL, 0, 0 },
-        { "MOVED", NULL, 0, 0 },
-        { "MOVED  h:1", NULL, 0, 0 },
-    };
-    const struct redis_address same = { "same", 6379 };
-    struct redis_address to;
-    int slot;
-
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        redisReply *reply = error_reply(rows[i].text);
-        bool found = redis_error_redirect(reply, &same, &slot, &to);
-
-        ck_assert_msg(found == (rows[i].host != NULL), "%s", rows[i].text);
-        if (found) {
-            ck_assert_str_eq(to.host, rows[i].host);
-            ck_assert_int_eq(to.port, rows[i].port);
-            ck_assert_int_eq(slot, rows[i].slot);
-        }
-        freeReplyObject(reply);
-    }
-}
-END_TEST
-
 /* --- one server ------------------------------------------------------------------ */
 
 /* A server that forgot the scripts is sent the text, and then knows it again. */
@@ -520,6 +378,53 @@ START_TEST(silent_server)
     client.deadline = 30000;
     ask(&client, "GET", "a", NULL, "2");
     redis_args_clear(&call.args);
+    client_close(&client);
+    redis_server_stop(&server);
+}
+END_TEST
+
+/* Calls that are given an end keep it, however much time a call may have; and once it
+ * is over nothing is sent. */
+START_TEST(ends_with_its_method)
+{
+    struct redis_server server;
+    struct redis_client client;
+    struct redis_call call;
+    struct pawl_error err = { 0 };
+    enum pawl_status statuses[2];
+    redisReply *replies[2] = { NULL };
+    int64_t started = clock_mono_ns();
+
+    redis_server_start(&server, NULL);
+    client_open(&client, server.url, 100000);
+    client.settings.reply_timeout = 100000;
+    ask(&client, "SET", "a", "1", "OK");
+    command(&call, "INCR", "a", NULL);
+    call.until = clock_mono_ns();
+    ck_assert_int_eq(redis_call(&client, &call, &replies[0], &err), PAWL_ETIMEOUT);
+    ck_assert_ptr_nonnull(strstr(err.message, "no time is left"));
+    ck_assert_int_eq(redis_call_all(&client, &call, 1, replies, statuses, &err),
+                     PAWL_ETIMEOUT);
+    ck_assert_int_eq(statuses[0], PAWL_ETIMEOUT);
+    call.until = redis_call_until(&client);
+    ck_assert_int_gt(call.until, started + 90 * SECOND_NS);
+    redis_args_clear(&call.args);
+    ask(&client, "GET", "a", NULL, "1");
+
+    redis_server_signal(&server, SIGSTOP);
+    struct redis_call calls[2];
+    for (int i = 0; i < 2; i++) {
+        command(&calls[i], "GET", "a", NULL);
+        calls[i].reads = true;
+        calls[i].until = clock_mono_ns() + SECOND_NS / 5;
+    }
+    ck_assert_int_eq(redis_call_all(&client, calls, 2, replies, statuses, &err),
+                     PAWL_ETIMEOUT);
+    calls[0].until = clock_mono_ns() + SECOND_NS / 5;
+    ck_assert_int_eq(redis_call(&client, &calls[0], replies, &err), PAWL_ETIMEOUT);
+    ck_assert_int_lt(clock_mono_ns() - started, 50 * SECOND_NS);
+    for (int i = 0; i < 2; i++)
+        redis_args_clear(&calls[i].args);
     client_close(&client);
     redis_server_stop(&server);
 }
@@ -755,9 +660,6 @@ int main(void)
 
     tcase_add_test(alone, words_stay);
     tcase_add_test(alone, failed_words);
-    tcase_add_loop_test(alone, errors_are_known, 0, (int)(sizeof said / sizeof *said));
-    tcase_add_test(alone, password_is_kept);
-    tcase_add_test(alone, redirections);
     suite_add_tcase(suite, alone);
     tcase_set_timeout(servers, 110);
     tcase_add_test(servers, slots_agree);
@@ -766,6 +668,7 @@ int main(void)
     tcase_add_test(servers, many_calls);
     tcase_add_test(servers, nobody_there);
     tcase_add_test(servers, silent_server);
+    tcase_add_test(servers, ends_with_its_method);
     tcase_add_test(servers, sentinels);
     tcase_add_test(servers, locked_sentinel);
     tcase_add_test(servers, cluster);

@@ -8,7 +8,9 @@
 
 #include "fake_clock.h"
 #include "redis_server.h"
+#include "storage/redis/redis_queue.h"
 #include "storage/storage.h"
+#include "util/clock.h"
 
 #define START INT64_C(1700000000000)
 #define LEASE 30000
@@ -21,6 +23,8 @@ static struct redis_server server;
 static struct pawl_storage *store;
 static struct fake_clock test_clock;
 static uint64_t last_seq;
+static pawl_duration lease; /* of the next claim */
+static bool last_more;      /* of the last one */
 
 /* --- the store ---------------------------------------------------------------------- */
 
@@ -42,6 +46,7 @@ static void setup(void)
     static const char *const options[] = { "--appendonly", "yes", "--appendfsync",
                                            "always", NULL };
     fake_clock_init(&test_clock, START);
+    lease = LEASE;
     redis_server_start(&server, options);
     store = open_again();
 }
@@ -104,13 +109,14 @@ static size_t claim_by(struct pawl_storage *instance, size_t most)
 {
     struct pawl_job *jobs[BATCH];
     struct pawl_exchange in = { .queue = queue, .owner = { { 9 } },
-                                .claim_max = most, .lease = LEASE,
+                                .claim_max = most, .lease = lease,
                                 .retention = for_ever };
     struct pawl_exchange_reply reply = { .jobs = jobs };
     struct pawl_error err = { 0 };
     must(storage_exchange(instance, &in, &reply, &err), "exchange", &err);
     for (size_t i = 0; i < reply.job_count; i++)
         pawl_job_free(jobs[i]);
+    last_more = reply.more;
     return reply.job_count;
 }
 
@@ -204,6 +210,59 @@ START_TEST(filter_takes_every_other)
 }
 END_TEST
 
+/* The next call of a filter, as redis_alter.c makes it, from where `last` stopped;
+ * frees that. */
+static redisReply *reprioritise_on(redisReply *last)
+{
+    static const char *const words[] = { "1700000000000", "5000", "0", "3", "4", "0",
+                                         "1", "-1 -1 -1 -1 -1 -1", "all", "", "0",
+                                         "100000", "2", "0" };
+    struct redis_args args = { 0 };
+    struct redis_queues queues;
+    redis_queues_init(&queues);
+    const struct redis_queue *keys = redis_queue_at(&queues, "pawl:", queue);
+    redis_args_text(&args, "EVAL");
+    redis_args_text(&args, redis_script_alter.text);
+    redis_args_number(&args, REDIS_KEY_COUNT);
+    for (int i = 0; i < REDIS_KEY_COUNT; i++)
+        redis_args_text(&args, keys->keys[i]);
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        redis_args_text(&args, words[i]);
+    redis_args_text(&args, last == NULL ? "0" : last->element[4]->str);
+    redis_args_add(&args, last == NULL ? "" : last->element[5]->str,
+                   last == NULL ? 0 : last->element[5]->len);
+    redisContext *conn = redisConnectUnix(server.socket);
+    redisReply *reply = redisCommandArgv(conn, args.count, args.argv, args.sizes);
+    ck_assert_ptr_nonnull(reply);
+    ck_assert_msg(reply->type == REDIS_REPLY_ARRAY, "%s", reply->str);
+    redisFree(conn);
+    redis_args_clear(&args);
+    redis_queues_clear(&queues);
+    freeReplyObject(last);
+    return reply;
+}
+
+/* A job that the walk stopped at, and that got another time before it went on, takes
+ * no other with it. */
+START_TEST(filter_goes_on_without)
+{
+    struct pawl_new_job late = plain("send");
+    late.delay = 1000;
+    put_many(late, 5000, NULL);
+    redisReply *reply = reprioritise_on(NULL);
+    long long changed = reply->element[0]->integer;
+    ck_assert_str_eq(reply->element[1]->str, "on");
+    redis_server_do(&server, "ZADD pawl:{mail}:scheduled %lld %b", START + DAY,
+                    reply->element[5]->str, (size_t)reply->element[5]->len);
+    while (strcmp(reply->element[1]->str, "on") == 0) {
+        reply = reprioritise_on(reply);
+        changed += reply->element[0]->integer;
+    }
+    freeReplyObject(reply);
+    ck_assert_int_eq(changed, 5000);
+}
+END_TEST
+
 /* --- holes -------------------------------------------------------------------------- */
 
 /* What was removed from the front, or the whole of a line, leaves nothing. */
@@ -233,6 +292,47 @@ START_TEST(holes_behind_go)
 }
 END_TEST
 
+static long long calls_of(const char *command)
+{
+    char name[64];
+    long long calls = 0;
+    redisReply *reply = redis_server_ask(&server, "INFO commandstats");
+    snprintf(name, sizeof name, "cmdstat_%s:", command);
+    const char *at = strstr(reply->str, name);
+    if (at != NULL)
+        ck_assert_int_eq(sscanf(at + strlen(name), "calls=%lld", &calls), 1);
+    freeReplyObject(reply);
+    return calls;
+}
+
+/* Many holes are passed a bounded number at a time, each with few commands, and no
+ * later lane overtakes the one they are in. */
+START_TEST(many_holes_are_passed)
+{
+    static struct pawl_id ids[45000];
+    struct pawl_new_job urgent = plain("send"), idle = plain("send");
+    urgent.priority = 1;
+    idle.priority = 9;
+    put_many(urgent, 45000, ids);
+    put_many(idle, 10, NULL);
+    remove_ids(ids + 1, 44998);
+    ck_assert_uint_eq(claim_by(store, 1), 1);
+    long long reads = calls_of("lrange");
+    size_t claimed = 0;
+    int calls = 0;
+    for (; claimed == 0; calls++) {
+        ck_assert_int_lt(calls, 4);
+        claimed = claim_by(store, 1);
+        ck_assert(claimed == 1 || last_more);
+        ck_assert_int_eq(size_of("LLEN", "pending:9"), 10);
+    }
+    ck_assert_int_gt(calls, 1);
+    ck_assert_int_lt(calls_of("lrange") - reads, 150);
+    ck_assert_int_eq(size_of("EXISTS", "pending:1"), 0);
+    ck_assert_uint_eq(claim_by(store, 20), 10);
+}
+END_TEST
+
 /* --- grace -------------------------------------------------------------------------- */
 
 /* The server was away, and nobody could renew: for one lease nothing is over. */
@@ -252,6 +352,41 @@ START_TEST(grace_after_restart)
 }
 END_TEST
 
+static enum pawl_status bring(struct pawl_job job);
+static struct pawl_job whole(enum pawl_state state);
+
+static void make_by_put(void)
+{
+    put_many(plain("send"), 1, NULL);
+}
+
+static void make_by_bring(void)
+{
+    ck_assert_int_eq(bring(whole(PAWL_PENDING)), PAWL_OK);
+}
+
+static void make_by_alter(void)
+{
+    alter((struct pawl_alter){ .kind = PAWL_ALTER_RESUME });
+    make_by_put();
+}
+
+static void (*const makers[])(void) = { make_by_put, make_by_bring, make_by_alter };
+
+/* Also when it went away before the first sweep: who makes a queue notes the server. */
+START_TEST(grace_before_any_sweep)
+{
+    makers[_i]();
+    ck_assert_uint_eq(claim_by(store, 2), 1);
+    redis_server_kill(&server);
+    redis_server_again(&server);
+    fake_clock_pass(&test_clock, LEASE + 5);
+    ck_assert_uint_eq(sweep().recovered, 0);
+    fake_clock_pass(&test_clock, LEASE);
+    ck_assert_uint_eq(sweep().recovered, 1);
+}
+END_TEST
+
 /* But what its owner gave up is taken back at once. */
 START_TEST(no_grace_for_those_who_left)
 {
@@ -266,11 +401,149 @@ START_TEST(no_grace_for_those_who_left)
 }
 END_TEST
 
-/* The first sweep ever has nothing to compare with, and no grace. */
+/* The first sweep ever, on the server where the queue was made, has none either. */
 START_TEST(no_grace_at_first)
 {
     put_many(plain("send"), 1, NULL);
     ck_assert_uint_eq(claim_by(store, 1), 1);
+    fake_clock_pass(&test_clock, LEASE);
+    ck_assert_uint_eq(sweep().recovered, 1);
+}
+END_TEST
+
+static long long in_meta(const char *field)
+{
+    return redis_server_number(&server, "EVAL %s 1 pawl:{mail}:meta %s",
+                               "return tonumber(redis.call('HGET', KEYS[1], "
+                               "ARGV[1]) or 0)", field);
+}
+
+/* A renewal keeps the time as other steps do: it does not go back behind it. */
+START_TEST(renewal_keeps_time)
+{
+    struct pawl_lease_ref none = { .epoch = 1 };
+    struct pawl_renew in = { .queue = queue, .owner = { { 9 } }, .lease = LEASE,
+                             .leases = &none, .lease_count = 1 };
+    enum pawl_status status;
+    struct pawl_error err = { 0 };
+    put_many(plain("send"), 1, NULL);
+    fake_clock_pass(&test_clock, 1000);
+    must(storage_renew(store, &in, &status, &err), "renew", &err);
+    ck_assert_int_eq(status, PAWL_STALE);
+    ck_assert_int_eq(in_meta("now"), START + 1000);
+}
+END_TEST
+
+/* With the server's own clock. Time is made to pass by setting all that was written
+ * back by as much. */
+static void set_back(const char *field, long long time)
+{
+    long long was = in_meta(field);
+    if (was != 0)
+        redis_server_do(&server, "HSET pawl:{mail}:meta %s %lld", field, was - time);
+}
+
+static void let_pass(long long time)
+{
+    set_back("swept_at", time);
+    set_back("grace", time);
+    set_back("grace_from", time);
+    redis_server_do(&server, "EVAL %s 1 pawl:{mail}:leases %lld",
+                    "local all = redis.call('ZRANGE', KEYS[1], 0, -1) "
+                    "for _, id in ipairs(all) do "
+                    "redis.call('ZINCRBY', KEYS[1], -ARGV[1], id) end return 1", time);
+}
+
+static void use_own_clock(void)
+{
+    struct pawl_storage_config config = { .clock = fake_clock_as_clock(&test_clock),
+                                          .deadline = 20000 };
+    struct pawl_error err = { 0 };
+    storage_close(store);
+    must(storage_open(server.url, &config, NULL, &store, &err), "open", &err);
+}
+
+#define LONG_LEASE (INT64_C(1000) * LEASE) /* longer than any test */
+
+static void claim_for_long(void)
+{
+    lease = LONG_LEASE;
+    ck_assert_uint_eq(claim_by(store, 1), 1);
+    lease = LEASE;
+}
+
+/* A server that was frozen, or whose clock was set forward: nobody could renew. What
+ * else is done before the first sweep does not hide it. */
+START_TEST(grace_after_freeze)
+{
+    use_own_clock();
+    put_many(plain("send"), 2, NULL);
+    claim_for_long();
+    ck_assert_uint_eq(sweep().recovered, 0);
+    let_pass(2 * LONG_LEASE);
+    put_many(plain("send"), 1, NULL);
+    ck_assert_uint_eq(sweep().recovered, 0);
+    let_pass(LONG_LEASE / 3);
+    ck_assert_uint_eq(sweep().recovered, 0);
+    let_pass(LONG_LEASE / 3);
+    ck_assert_uint_eq(sweep().recovered, 0);
+    let_pass(LONG_LEASE / 3);
+    ck_assert_uint_eq(sweep().recovered, 1);
+}
+END_TEST
+
+/* Sweeps that are far apart, each a grace's beginning: what was over at the one before
+ * is taken back. */
+START_TEST(rare_sweeps_recover)
+{
+    use_own_clock();
+    put_many(plain("send"), 1, NULL);
+    ck_assert_uint_eq(sweep().recovered, 0);
+    claim_for_long();
+    let_pass(3 * LONG_LEASE / 4);
+    sweep();
+    let_pass(3 * LONG_LEASE / 4);
+    ck_assert_uint_eq(sweep().recovered, 0);
+    let_pass(3 * LONG_LEASE / 4);
+    ck_assert_uint_eq(sweep().recovered, 1);
+}
+END_TEST
+
+/* A clock that was a day ahead once: leases end by the clock as it is now, and a grace
+ * that was begun then is none. */
+START_TEST(clock_was_ahead)
+{
+    use_own_clock();
+    put_many(plain("send"), 1, NULL);
+    redis_server_do(&server, "HSET pawl:{mail}:meta now %lld grace %lld",
+                    (long long)(clock_wall_ms() + DAY),
+                    (long long)(clock_wall_ms() + DAY));
+    claim_for_long();
+    sweep();
+    let_pass(LONG_LEASE / 2 - 10000);
+    sweep();
+    let_pass(LONG_LEASE / 2 - 10000);
+    sweep();
+    let_pass(20000);
+    ck_assert_uint_eq(sweep().recovered, 1);
+}
+END_TEST
+
+/* One long lease of long ago does not make each later grace as long. */
+START_TEST(long_lease_is_forgotten)
+{
+    put_many(plain("send"), 1, NULL);
+    lease = DAY;
+    ck_assert_uint_eq(claim_by(store, 1), 1);
+    lease = LEASE;
+    fake_clock_pass(&test_clock, DAY);
+    ck_assert_uint_eq(sweep().recovered, 1);
+    ck_assert_uint_eq(claim_by(store, 1), 1);
+    sweep();
+    redis_server_kill(&server);
+    redis_server_again(&server);
+    fake_clock_pass(&test_clock, LEASE);
+    ck_assert_uint_eq(sweep().recovered, 0);
     fake_clock_pass(&test_clock, LEASE);
     ck_assert_uint_eq(sweep().recovered, 1);
 }
@@ -296,12 +569,25 @@ START_TEST(old_answers_go)
 }
 END_TEST
 
+/* The more there are, the more go with each sweep. */
+START_TEST(many_old_answers_go)
+{
+    put_many(plain("send"), 1, NULL);
+    redis_server_do(&server, "EVAL %s 1 pawl:{mail}:sessions",
+                    "for i = 1, 100000 do redis.call('HSET', KEYS[1], i, "
+                    "string.rep('\\0', 18)) end return 1");
+    for (int i = 0; i < 500; i++)
+        sweep();
+    ck_assert_int_lt(size_of("HLEN", "sessions"), 80000);
+}
+END_TEST
+
 /* --- handing over ------------------------------------------------------------------- */
 
-static size_t hold(size_t limit, struct pawl_id *ids)
+static size_t hold_by(uint8_t mover, size_t limit, struct pawl_id *ids)
 {
     struct pawl_job *jobs[BATCH];
-    struct pawl_take_out in = { .queue = queue, .mover = { { 3 } },
+    struct pawl_take_out in = { .queue = queue, .mover = { { mover } },
                                 .kind = PAWL_TAKE_HOLD,
                                 .from_states = PAWL_STATE_BIT(PAWL_PENDING),
                                 .limit = limit };
@@ -313,6 +599,11 @@ static size_t hold(size_t limit, struct pawl_id *ids)
         pawl_job_free(jobs[i]);
     }
     return reply.job_count;
+}
+
+static size_t hold(size_t limit, struct pawl_id *ids)
+{
+    return hold_by(3, limit, ids);
 }
 
 static void confirm(const struct pawl_id *ids, size_t count)
@@ -349,6 +640,47 @@ START_TEST(large_jobs_come_fewer)
     ck_assert_uint_eq(total, 80);
     ck_assert_int_eq(size_of("EXISTS", "jobs"), 0);
     ck_assert_int_eq(size_of("EXISTS", "held"), 0);
+}
+END_TEST
+
+/* Results count as well. */
+START_TEST(large_results_come_fewer)
+{
+    static char result[1 << 20];
+    struct pawl_id ids[BATCH];
+    put_many(plain("send"), 80, ids);
+    memset(result, 'r', sizeof result - 1);
+    for (int i = 0; i < 80; i++)
+        redis_server_do(&server, "HSET pawl:{mail}:results %b %s", ids[i].b,
+                        sizeof ids[i].b, result);
+    size_t count = hold(100, ids);
+    ck_assert_uint_gt(count, 0);
+    ck_assert_uint_lt(count, 80);
+}
+END_TEST
+
+/* What others hold is passed over in several calls, and so are holes. */
+START_TEST(others_hold_many)
+{
+    static struct pawl_id ids[45000];
+    struct pawl_id mine[BATCH];
+    put_many(plain("send"), 25000, NULL);
+    for (uint8_t mover = 10; mover < 60; mover++)
+        ck_assert_uint_eq(hold_by(mover, BATCH, mine), BATCH);
+    put_many(plain("send"), 2, ids);
+    long long calls = calls_of("evalsha");
+    ck_assert_uint_eq(hold(1, mine), 1);
+    ck_assert_mem_eq(mine, ids, sizeof *ids);
+    ck_assert_int_eq(calls_of("evalsha") - calls, 2);
+    ck_assert_uint_eq(hold(10, mine), 2);
+    ck_assert_mem_eq(mine, ids, 2 * sizeof *ids);
+    confirm(mine, 2);
+    ck_assert_uint_eq(hold(10, mine), 0);
+    put_many(plain("send"), 45000, ids);
+    remove_ids(ids + 1, 44998);
+    ck_assert_uint_eq(claim_by(store, 1), 1);
+    ck_assert_uint_eq(hold(10, mine), 1);
+    ck_assert_mem_eq(mine, ids + 44999, sizeof *ids);
 }
 END_TEST
 
@@ -437,6 +769,120 @@ START_TEST(vanished_jobs_are_passed_over)
 }
 END_TEST
 
+#define FF "\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"
+
+static const struct damage {
+    const char *key, *bytes;
+    size_t size;
+    bool nonsense; /* has the right size, and is not seen everywhere */
+} damages[] = {
+    { "jobs", "", 0, false },
+    { "jobs", "\1", 1, false },
+    { "jobs", FF FF, 26, false },
+    { "jobs", FF FF FF FF, 52, false },
+    { "heads", "", 0, false },
+    { "heads", "\1\3", 2, false },
+    { "heads", FF FF FF FF "x", 53, false },
+    { "heads", FF FF FF FF, 52, true },
+};
+
+static void damage(const struct damage *how, struct pawl_id id)
+{
+    redis_server_do(&server, "HSET pawl:{mail}:%s %b %b", how->key, id.b, sizeof id.b,
+                    how->bytes, how->size);
+    if (how->size == 0 || how->bytes[0] == '\1')
+        redis_server_do(&server, "HSET pawl:{mail}:errors %b %b", id.b, sizeof id.b,
+                        "", (size_t)0);
+}
+
+static size_t list(enum pawl_state state, const char *type)
+{
+    struct pawl_job *jobs[BATCH];
+    struct pawl_list in = { .queue = queue, .state = state, .type = type,
+                            .limit = BATCH };
+    struct pawl_list_reply reply = { .jobs = jobs };
+    struct pawl_error err = { 0 };
+    must(storage_list(store, &in, &reply, &err), "list", &err);
+    for (size_t i = 0; i < reply.job_count; i++)
+        pawl_job_free(jobs[i]);
+    return reply.job_count;
+}
+
+static void look_at_all(void)
+{
+    struct pawl_stats *stats = NULL;
+    struct pawl_error err = { 0 };
+    must(storage_stats(store, queue, &stats, &err), "stats", &err);
+    pawl_stats_free(stats);
+    for (enum pawl_state s = PAWL_STATE_FIRST; s <= PAWL_STATE_LAST; s++) {
+        list(s, NULL);
+        list(s, "send");
+    }
+}
+
+/* Claims until there is nothing more: `count` jobs that are whole. */
+static void claim_all(const struct damage *how, size_t count)
+{
+    size_t found = 0;
+    for (int i = 0; i < 5; i++)
+        found += claim_by(store, 10);
+    ck_assert_uint_ge(found, count);
+    ck_assert_uint_le(found, count + how->nonsense);
+}
+
+/* A record that somebody wrote over stops nobody else's: not waiting, not claimed, not
+ * finished, not moved. */
+START_TEST(damaged_records_are_passed_over)
+{
+    const struct damage *how = &damages[_i];
+    enum pawl_status results[3];
+    struct pawl_id late[3], now[3], other[3], ids[BATCH];
+    struct pawl_new_job in_time = plain("send");
+    in_time.delay = 1000;
+    put_many(in_time, 3, late);
+    put_many(plain("send"), 3, now);
+    damage(how, late[0]);
+    damage(how, now[0]);
+    ck_assert_uint_eq(list(PAWL_PENDING, NULL), 2);
+    ck_assert_uint_eq(list(PAWL_SCHEDULED, "send"), 2);
+    look_at_all();
+    fake_clock_pass(&test_clock, 1000);
+    struct pawl_sweep_reply swept = sweep();
+    ck_assert_uint_ge(swept.promoted, 2);
+    claim_all(how, 4);
+    look_at_all();
+
+    damage(how, now[1]); /* claimed */
+    fake_clock_pass(&test_clock, LEASE);
+    ck_assert_uint_ge(sweep().recovered, 3);
+    ck_assert_int_eq(size_of("ZCARD", "leases"), 0);
+    claim_all(how, 3);
+
+    put_many(plain("send"), 3, other);
+    damage(how, other[1]);
+    struct pawl_alter cancel = { .queue = queue, .kind = PAWL_ALTER_CANCEL,
+                                 .from_states = ~0u, .ids = other, .id_count = 3,
+                                 .limit = 10 };
+    struct pawl_alter_reply altered = { .results = results };
+    struct pawl_error err = { 0 };
+    must(storage_alter(store, &cancel, &altered, &err), "alter", &err);
+    ck_assert_int_eq(results[0], PAWL_OK);
+    ck_assert_int_ne(results[1], PAWL_OK);
+    ck_assert_int_eq(results[2], PAWL_OK);
+    damage(how, other[0]); /* finished */
+    ck_assert_uint_eq(list(PAWL_CANCELLED, NULL), 1);
+    sweep();
+
+    put_many(plain("send"), 3, other);
+    damage(how, other[0]);
+    ck_assert_uint_eq(hold(10, ids), 2);
+    look_at_all();
+    alter((struct pawl_alter){ .kind = PAWL_ALTER_REMOVE, .from_states = ~0u });
+    sweep();
+    look_at_all();
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("redis_moves");
@@ -446,16 +892,30 @@ int main(void)
     tcase_add_test(t, filter_passes_over_many);
     tcase_add_test(t, filter_changes_in_place);
     tcase_add_test(t, filter_takes_every_other);
+    tcase_add_test(t, filter_goes_on_without);
     tcase_add_test(t, holes_in_front_go);
     tcase_add_test(t, holes_behind_go);
+    tcase_add_test(t, many_holes_are_passed);
     tcase_add_test(t, grace_after_restart);
+    tcase_add_loop_test(t, grace_before_any_sweep, 0,
+                        (int)(sizeof makers / sizeof *makers));
     tcase_add_test(t, no_grace_for_those_who_left);
     tcase_add_test(t, no_grace_at_first);
+    tcase_add_test(t, renewal_keeps_time);
+    tcase_add_test(t, grace_after_freeze);
+    tcase_add_test(t, rare_sweeps_recover);
+    tcase_add_test(t, clock_was_ahead);
+    tcase_add_test(t, long_lease_is_forgotten);
     tcase_add_test(t, old_answers_go);
+    tcase_add_test(t, many_old_answers_go);
     tcase_add_test(t, large_jobs_come_fewer);
+    tcase_add_test(t, large_results_come_fewer);
+    tcase_add_test(t, others_hold_many);
     tcase_add_test(t, untouched_stays_small);
     tcase_add_test(t, throttle_of_an_earlier_stay);
     tcase_add_test(t, vanished_jobs_are_passed_over);
+    tcase_add_loop_test(t, damaged_records_are_passed_over, 0,
+                        (int)(sizeof damages / sizeof *damages));
     suite_add_tcase(suite, t);
     SRunner *runner = srunner_create(suite);
     srunner_set_tap(runner, "-");

@@ -182,6 +182,21 @@ START_TEST(drops)
 }
 END_TEST
 
+/* One that holds more than was asked for is not lent again: the next command would
+ * get it for its answer. */
+START_TEST(surplus)
+{
+    struct peer peer = { .greeting = PEER_GOOD "+who asked\r\n" };
+    peer_start(&peer);
+    use(peer.port);
+    for (int i = 0; i < 3; i++) {
+        redis_pool_give(pool, take(), false);
+        ck_assert_int_eq(atomic_load(&peer.accepted), i + 1);
+    }
+    peer_stop(&peer);
+}
+END_TEST
+
 /* When one breaks, the others that the same server cut are not lent any more. */
 START_TEST(finds_the_dead)
 {
@@ -306,6 +321,24 @@ START_TEST(counts_tries)
 }
 END_TEST
 
+/* Whoever has no try left does not wait for the pause to be over, but is told at once
+ * what the latest attempt met: else these would take minutes. */
+START_TEST(no_try_left)
+{
+    struct peer peer = { .greeting = "-LOADING wait\r\n" };
+    struct pawl_error err = { 0 };
+    peer_start(&peer);
+    use(peer.port);
+    ck_assert_int_eq(try_take(20000, 1, &err), PAWL_EUNREACHABLE);
+    for (int i = 0; i < 2000; i++) {
+        err = (struct pawl_error){ 0 };
+        ck_assert_int_eq(try_take(20000, 0, &err), PAWL_EUNREACHABLE);
+        ck_assert_ptr_nonnull(strstr(err.message, "LOADING"));
+    }
+    peer_stop(&peer);
+}
+END_TEST
+
 /* While the server is away a call lasts to its deadline and says what is wrong. */
 START_TEST(deadline_passes)
 {
@@ -357,11 +390,13 @@ int main(void)
     tcase_add_test(t, handed_on);
     tcase_add_test(t, extra);
     tcase_add_test(t, drops);
+    tcase_add_test(t, surplus);
     tcase_add_test(t, finds_the_dead);
     tcase_add_test(t, comes_back);
     tcase_add_test(t, replica);
     tcase_add_loop_test(t, few_attempts, 0, (int)(sizeof failing / sizeof *failing));
     tcase_add_test(t, counts_tries);
+    tcase_add_test(t, no_try_left);
     tcase_add_test(t, deadline_passes);
     tcase_add_test(t, final_failures);
     tcase_add_test(t, first_reconnect);

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "storage/storage.h"
 #include "util/clock.h"
@@ -114,7 +115,8 @@ static void put_in(const char *queue)
 
 /* --- waiting -------------------------------------------------------------------- */
 
-#define QUEUES_MOST 20
+#define QUEUES_MOST 300
+#define FILES_MOST  200 /* fewer than queues */
 
 struct sleeper {
     pthread_t thread;
@@ -412,17 +414,32 @@ END_TEST
 
 /* --- in a Cluster ------------------------------------------------------------------ */
 
-/* More queues than connections: news wakes from each of them. */
+/* The first of the many queues is slept on. */
+static bool first_is_slept_on(void *context)
+{
+    int slot = redis_cluster_slot(&cluster, "pawl:{q0}:wake");
+    (void)context;
+    return !redis_server_info_is(&cluster.node[redis_cluster_owner(&cluster, slot)],
+                                 "blocked_clients", "0");
+}
+
+/* More queues than connections, and than the process may have files: news wakes from
+ * each of them. */
 START_TEST(many_queues)
 {
     static char names[QUEUES_MOST][8];
     struct sleeper s = { .instance = store, .count = QUEUES_MOST, .time = LONG_MS };
+    struct rlimit files;
+    ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &files), 0);
+    files.rlim_cur = FILES_MOST;
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &files), 0);
     for (int i = 0; i < QUEUES_MOST; i++) {
         snprintf(names[i], sizeof names[i], "q%d", i);
         s.queues[i] = names[i];
     }
     for (int i = 0; i < QUEUES_MOST; i += QUEUES_MOST - 1) {
         fall_asleep(&s);
+        redis_await(first_is_slept_on, NULL, "a client that waits for the first queue");
         put_in(names[i]);
         ck_assert_int_eq(woken(&s), PAWL_OK);
     }

@@ -191,6 +191,153 @@ START_TEST(stopped_while_away)
 }
 END_TEST
 
+/* --- one of several queues fails ------------------------------------------ */
+
+static const char *const two_queues[] = { "bad", "good" };
+static atomic_int bad_fails, bad_hangs, bad_calls, hanging, renew_fails;
+
+/* Exchanges of "bad" fail, or do not come back, while told to. */
+static enum pawl_status half_exchange(struct pawl_storage *self,
+                                      const struct pawl_exchange *in,
+                                      struct pawl_exchange_reply *out,
+                                      struct pawl_error *err)
+{
+    if (strcmp(in->queue, "bad") != 0)
+        return memory_storage.exchange(self, in, out, err);
+    atomic_fetch_add(&bad_calls, 1);
+    atomic_fetch_add(&hanging, 1);
+    while (atomic_load(&bad_hangs))
+        usleep(500);
+    atomic_fetch_sub(&hanging, 1);
+    if (atomic_load(&bad_fails))
+        return pawl_error_set(err, PAWL_EUNREACHABLE, "half is away");
+    return memory_storage.exchange(self, in, out, err);
+}
+
+static enum pawl_status failing_renew(struct pawl_storage *self,
+                                      const struct pawl_renew *in,
+                                      enum pawl_status *results,
+                                      struct pawl_error *err)
+{
+    if (!atomic_load(&renew_fails))
+        return memory_storage.renew(self, in, results, err);
+    atomic_fetch_add(&renewals, 1);
+    return pawl_error_set(err, PAWL_EUNREACHABLE, "no renewal");
+}
+
+static void start_on(size_t queue_count)
+{
+    faulty_ops.exchange = half_exchange;
+    faulty_ops.exchanges_in_flight = 2;
+    atomic_store(&bad_fails, 1);
+    options.queues = two_queues;
+    options.queue_count = queue_count;
+    options.poll = 2 * PATIENCE_MS; /* nothing is done by polling */
+    start();
+}
+
+/* It is told once that a queue fails, however well another one works. */
+START_TEST(half_away)
+{
+    uint64_t i;
+
+    put_many("bad", 1);
+    start_on(2);
+    for (i = 1; i <= 50 || atomic_load(&bad_calls) < 4; i++) {
+        put_many("good", 1);
+        until(counts().completed == i);
+    }
+    ck_assert_int_eq(atomic_load(&failing_logs), 1);
+    ck_assert_int_eq(atomic_load(&back_logs), 0);
+    atomic_store(&bad_fails, 0);
+    until(counts().completed == i);
+    until(atomic_load(&back_logs) == 1);
+    ck_assert_int_eq(atomic_load(&failing_logs), 1);
+    ck_assert_uint_eq(counts().lost, 0);
+}
+END_TEST
+
+/* A queue whose storage does not answer holds up no other: neither their claims
+ * nor what they write back. */
+START_TEST(half_hanging)
+{
+    int i;
+
+    options.concurrency = 1;
+    start_on(2);
+    until(atomic_load(&failing_logs) == 1);
+    atomic_store(&bad_hangs, 1);
+    until(atomic_load(&hanging) == 1);
+    for (i = 1; i <= 50; i++) {
+        put_many("good", 1);
+        until(counts().completed == (uint64_t)i);
+    }
+    put_many("good", 200);
+    until(counts().completed == 250);
+    ck_assert_int_eq(atomic_load(&hanging), 1);
+    put_many("bad", 100);
+    atomic_store(&bad_fails, 0);
+    atomic_store(&bad_hangs, 0);
+    until(counts().completed == 350);
+    until(atomic_load(&back_logs) == 1);
+    ck_assert_int_eq(atomic_load(&failing_logs), 1);
+}
+END_TEST
+
+static atomic_int waits;
+
+/* Always has news, which is allowed. */
+static enum pawl_status restless_wait(struct pawl_storage *self,
+                                      const struct pawl_wait *in,
+                                      struct pawl_error *err)
+{
+    (void)self;
+    (void)in;
+    (void)err;
+    atomic_fetch_add(&waits, 1);
+    return PAWL_OK;
+}
+
+/* Nobody waits for news of a queue that fails: they could not be followed. */
+START_TEST(failing_and_news)
+{
+    int before;
+
+    faulty_ops.wait = restless_wait;
+    start_on(1);
+    until(atomic_load(&failing_logs) == 1);
+    atomic_store(&bad_hangs, 1);
+    until(atomic_load(&hanging) == 1);
+    before = atomic_load(&waits);
+    usleep(100000);
+    ck_assert_int_le(atomic_load(&waits), before + 2);
+    atomic_store(&bad_hangs, 0);
+}
+END_TEST
+
+/* A renewal that failed is no news any more when nothing is left to renew. */
+START_TEST(last_renewal_failed)
+{
+    int i;
+
+    faulty_ops.renew = failing_renew;
+    options.lease = 1000;
+    atomic_store(&renew_fails, 1);
+    start();
+    for (i = 1; i <= 2; i++) {
+        atomic_store(&open_gate, 0);
+        atomic_store(&renewals, 0);
+        put("stubborn");
+        until(atomic_load(&renewals) >= 2);
+        ck_assert_int_eq(atomic_load(&failing_logs), i);
+        ck_assert_int_eq(atomic_load(&back_logs), i - 1);
+        atomic_store(&open_gate, 1);
+        until(atomic_load(&back_logs) == i);
+    }
+    ck_assert_uint_eq(counts().lost, 0);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("worker_stop");
@@ -208,6 +355,10 @@ int main(void)
     tcase_add_test(t, answer_lost);
     tcase_add_test(t, storage_damaged);
     tcase_add_test(t, stopped_while_away);
+    tcase_add_test(t, half_away);
+    tcase_add_test(t, half_hanging);
+    tcase_add_test(t, failing_and_news);
+    tcase_add_test(t, last_renewal_failed);
     suite_add_tcase(suite, t);
     return run_suite(suite);
 }

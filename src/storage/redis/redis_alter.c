@@ -173,12 +173,14 @@ static bool read_place(const redisReply *reply, struct walk *walk)
 /* One call's look at the queue, from where the one before stopped. */
 static enum pawl_status walk_on(struct redis_instance *self,
                                 const struct redis_queue *queue,
-                                const struct pawl_alter *in, struct walk *walk,
-                                struct pawl_alter_reply *out, struct pawl_error *err)
+                                const struct pawl_alter *in, int64_t until,
+                                struct walk *walk, struct pawl_alter_reply *out,
+                                struct pawl_error *err)
 {
     struct redis_call call;
     redisReply *reply = NULL;
     begin(self, queue, in, &call);
+    call.until = until;
     redis_args_text(&call.args, "all");
     add_type(&call.args, in->type);
     redis_args_number(&call.args, in->older_than);
@@ -201,12 +203,12 @@ static enum pawl_status alter_matching(struct redis_instance *self,
                                        struct pawl_alter_reply *out,
                                        struct pawl_error *err)
 {
-    int64_t end = clock_mono_ns() + self->client.deadline * 1000000;
+    int64_t until = redis_call_until(&self->client);
     struct walk walk = { .on = true };
     enum pawl_status status = PAWL_OK;
     while (walk.on && status == PAWL_OK) {
-        status = walk_on(self, queue, in, &walk, out, err);
-        if (status == PAWL_OK && walk.on && clock_mono_ns() > end)
+        status = walk_on(self, queue, in, until, &walk, out, err);
+        if (status == PAWL_OK && walk.on && clock_mono_ns() > until)
             status = pawl_error_set(err, PAWL_ETIMEOUT,
                                     "no job of '%s' was found that matches in the "
                                     "time there is for a call", in->queue);

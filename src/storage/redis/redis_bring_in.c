@@ -7,6 +7,7 @@
  */
 #include <string.h>
 
+#include "storage/redis/redis_bytes.h"
 #include "storage/redis/redis_session.h"
 #include "storage/redis/redis_storage.h"
 
@@ -14,12 +15,6 @@
 #define FORMAT 1
 
 enum head_flag { HAS_ERRORS = 2, HAS_RESULT = 4, HAS_REJECT_KEY = 8 };
-
-static void write_number(uint8_t **at, int64_t number, int size)
-{
-    for (int i = size - 1; i >= 0; i--)
-        *(*at)++ = (uint8_t)((uint64_t)number >> (8 * i));
-}
 
 static bool is_as_put(const struct pawl_job *job)
 {
@@ -36,11 +31,11 @@ static void add_first(struct redis_args *args, const struct pawl_job *job)
         return;
     memcpy(at, &job->id, sizeof job->id);
     at += sizeof job->id;
-    write_number(&at, job->state, 1);
-    write_number(&at, FORMAT, 1);
-    write_number(&at, job->enqueued_at, 6);
-    write_number(&at, job->run_at, 6);
-    write_number(&at, job->expires_at, 6);
+    at = redis_bytes_write(at, (uint64_t)job->state, 1);
+    at = redis_bytes_write(at, FORMAT, 1);
+    at = redis_bytes_write(at, (uint64_t)job->enqueued_at, 6);
+    at = redis_bytes_write(at, (uint64_t)job->run_at, 6);
+    redis_bytes_write(at, (uint64_t)job->expires_at, 6);
 }
 
 static int head_flags(const struct pawl_job *job)
@@ -67,17 +62,17 @@ static void add_head(struct redis_args *args, const struct pawl_job *job)
     if (at == NULL)
         return;
     memset(at, 0, REDIS_HEAD_SIZE);
-    write_number(&at, FORMAT, 1);
-    write_number(&at, job->state, 1);
-    write_number(&at, job->priority, 1);
-    write_number(&at, head_flags(job), 1);
-    write_number(&at, job->attempt, 2);
-    write_number(&at, job->crashes, 2);
-    write_number(&at, job->epoch, 4);
-    write_number(&at, job->run_at, 6);
-    write_number(&at, 0, 6);
-    write_number(&at, job->started_at, 6);
-    write_number(&at, job->finished_at, 6);
+    at = redis_bytes_write(at, FORMAT, 1);
+    at = redis_bytes_write(at, (uint64_t)job->state, 1);
+    at = redis_bytes_write(at, (uint64_t)job->priority, 1);
+    at = redis_bytes_write(at, (uint64_t)head_flags(job), 1);
+    at = redis_bytes_write(at, (uint64_t)job->attempt, 2);
+    at = redis_bytes_write(at, (uint64_t)job->crashes, 2);
+    at = redis_bytes_write(at, job->epoch, 4);
+    at = redis_bytes_write(at, (uint64_t)job->run_at, 6);
+    at = redis_bytes_write(at, 0, 6);
+    at = redis_bytes_write(at, (uint64_t)job->started_at, 6);
+    redis_bytes_write(at, (uint64_t)job->finished_at, 6);
 }
 
 static void add_job(struct redis_args *args, const struct pawl_job *job)

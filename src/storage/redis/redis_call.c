@@ -19,7 +19,7 @@
 #define CHUNK 64
 #define CHUNK_BYTES (1u << 20)
 
-static int64_t deadline_of(const struct redis_client *client)
+int64_t redis_call_until(const struct redis_client *client)
 {
     return clock_mono_ns() + client->deadline * NS_PER_MS;
 }
@@ -30,7 +30,7 @@ enum pawl_status redis_call(struct redis_client *client, const struct redis_call
     struct redis_tries tries;
     enum pawl_status status;
 
-    status = redis_tries_init(&tries, client, call, deadline_of(client), err);
+    status = redis_tries_init(&tries, client, call, redis_call_until(client), err);
     if (status == PAWL_OK)
         status = redis_tries_run(&tries, out, err);
     redis_tries_clear(&tries);
@@ -83,8 +83,8 @@ static void prepare(struct batch *batch, const struct redis_call *calls,
                                   &error);
         if (status < 0)
             settle(batch, i, status, &error);
-        else if (redis_route_to(batch->client->route, calls[i].slot, deadline,
-                                &batch->pools[i], NULL) < 0)
+        else if (redis_route_to(batch->client->route, calls[i].slot,
+                                batch->tries[i].deadline, &batch->pools[i], NULL) < 0)
             batch->pools[i] = NULL;
     }
 }
@@ -114,13 +114,12 @@ static enum pawl_status hear_one(struct batch *batch, int i, struct redis_conn *
                                  bool *broken)
 {
     struct redis_tries *tries = &batch->tries[i];
-    int64_t until = clock_mono_ns() + batch->client->settings.reply_timeout * NS_PER_MS;
+    pawl_duration patience = batch->client->settings.reply_timeout;
     enum redis_verdict verdict;
     redisReply *reply = NULL;
     enum pawl_status status;
 
-    status = redis_conn_receive(conn, until < tries->deadline ? until : tries->deadline,
-                                &reply, &tries->failed);
+    status = redis_conn_hear(conn, patience, tries->deadline, &reply, &tries->failed);
     if (status < 0)
         return status;
     verdict = redis_tries_judge(tries, reply, redis_conn_address(conn), broken);
@@ -228,7 +227,7 @@ enum pawl_status redis_call_all(struct redis_client *client,
                                 redisReply **replies, enum pawl_status *statuses,
                                 struct pawl_error *err)
 {
-    int64_t deadline = deadline_of(client);
+    int64_t deadline = redis_call_until(client);
     enum pawl_status first = PAWL_OK;
     struct batch *batch;
     int at, i;

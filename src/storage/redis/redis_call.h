@@ -4,8 +4,9 @@
  * connections, silence, redirections, servers that are not ready. What the caller
  * sees is a reply that is no error, or a status:
  *
- *   EUNREACHABLE, EFULL, EDENIED, EFORMAT, ETIMEOUT   certainly not executed
- *   EUNKNOWN    it was sent, and no answer came: maybe executed
+ *   EUNREACHABLE, EFULL, EIO, EDENIED, EFORMAT, ETIMEOUT   certainly not executed
+ *   EUNKNOWN    maybe executed: it was sent, and no answer came; or maybe partly:
+ *               a script was refused a command in its midst, by an ACL
  *   ECORRUPT    an error from inside a script: keys are not as FORMAT.md says
  *
  * A request is sent again, after a pause with jitter, until the call's deadline;
@@ -55,10 +56,14 @@ struct redis_call {
     bool repeatable; /* doing it twice is as good as once */
     bool reads;      /* changes nothing, and is repeatable: no answer is
                         EUNREACHABLE or ETIMEOUT, never EUNKNOWN */
+    int64_t until;   /* ns of clock_mono_ns(), 0: client->deadline from now. A method
+                        that makes several calls has one end for all of them */
     int run_id_word; /* > 0: args.argv[run_id_word] is replaced, at each try, by the
                         run_id of the server that it goes to */
 };
 
+/* When a method that begins now must be over: for call->until. */
+int64_t redis_call_until(const struct redis_client *client);
 /* *out is the caller's, to freeReplyObject(). call->args stays the caller's. */
 enum pawl_status redis_call(struct redis_client *client,
                             const struct redis_call *call, redisReply **out,

@@ -1,15 +1,15 @@
 /* redis_conn.c - see redis_conn.h.
  *
- * Who notices that a server went silent: while we wait for a reply, the deadline
- * of the call, whatever the reason; between calls, the pool, which looks at a
+ * Who notices that a server went silent: while we wait for a reply, the patience and
+ * the deadline of the call, whatever the reason; between calls, the pool, which looks at a
  * connection that was idle before it hands it out (redis_conn_readable()); and the
  * kernel, that breaks the connection when bytes stay unanswered for 5 s or an idle
  * peer does not answer its probes (redis_socket.c). There is no watching thread: a
  * connection that nobody uses needs none.
  *
- * A command and its reply cost one send(), one poll() and one recv(): we send
- * before asking whether we can, and do not look for a reply that cannot be there
- * yet.
+ * A command and its reply cost one send() and one recv() that waits (with TLS a
+ * poll() between them): we send before asking whether we can, and do not look for a
+ * reply that cannot be there yet.
  */
 #include "storage/redis/redis_conn.h"
 
@@ -41,6 +41,7 @@ struct redis_conn {
     struct buf early; /* replies that came while we sent, */
     size_t early_at;  /* and how much of them went to the reader */
     bool full_read;   /* the last read filled its buffer: there may be more */
+    long patience_ms; /* of the kernel, in a recv() that waits; 0: none was set */
     bool broken;
     struct redis_address address;
     struct redis_server_info server;
@@ -68,10 +69,13 @@ int redis_conn_fd(const struct redis_conn *conn)
 static enum pawl_status failed_silent(struct redis_conn *conn, int64_t from,
                                       int64_t to, struct pawl_error *err)
 {
+    bool begun = redis_reader_holds(&conn->reader);
     conn->broken = true;
     return pawl_error_set(err, PAWL_ETIMEOUT,
-                          "redis at %s: no answer within %ld ms", conn->name,
-                          redis_socket_ms(from, to));
+                          begun ? "redis at %s: the rest of its answer did not come "
+                                  "within %ld ms"
+                                : "redis at %s: no answer within %ld ms",
+                          conn->name, redis_socket_ms(from, to));
 }
 
 /* `result` is what reading or writing answered. */
@@ -202,22 +206,50 @@ static bool fill_early(struct redis_conn *conn)
     return true;
 }
 
-/* Wait for bytes and give them to the reader. */
-static enum pawl_status fill(struct redis_conn *conn, int64_t deadline,
-                             struct pawl_error *err)
+/* How long a reply is waited for. */
+struct patience {
+    int64_t deadline; /* of the whole call */
+    int64_t silence;  /* ns without a byte; 0: only the deadline counts */
+};
+
+/* Until when, if nothing comes from now on. */
+static int64_t limit_of(const struct patience *patience, int64_t now)
 {
-    int64_t from = 0;
+    int64_t limit = now + patience->silence;
+    return patience->silence == 0 || limit > patience->deadline ? patience->deadline
+                                                                : limit;
+}
+
+/* Wait in recv() itself. */
+static enum pawl_status fill_plain(struct redis_conn *conn,
+                                   const struct patience *patience,
+                                   struct pawl_error *err)
+{
+    int64_t from = clock_mono_ns(), limit = limit_of(patience, from);
+    ssize_t n = redis_socket_read_by(conn->fd, conn->in, READ_SIZE, limit,
+                                     &conn->patience_ms);
+    if (n == REDIS_IO_AGAIN)
+        return failed_silent(conn, from, limit, err);
+    if (n < 0)
+        return failed_io(conn, n, err);
+    redis_reader_feed(&conn->reader, conn->in, (size_t)n);
+    conn->full_read = n == READ_SIZE;
+    return PAWL_OK;
+}
+
+/* Bytes may come and not be a whole record yet: they end the silence all the same. */
+static enum pawl_status fill_tls(struct redis_conn *conn,
+                                 const struct patience *patience,
+                                 struct pawl_error *err)
+{
     short wants = POLLIN;
-    bool here = conn->full_read || (conn->tls && redis_tls_pending(conn->tls));
-    if (fill_early(conn))
-        return PAWL_OK;
+    bool here = conn->full_read || redis_tls_pending(conn->tls);
     for (;;) {
         if (!here) {
-            if (from == 0)
-                from = clock_mono_ns();
-            int came = redis_socket_wait(conn->fd, wants, deadline);
+            int64_t from = clock_mono_ns(), limit = limit_of(patience, from);
+            int came = redis_socket_wait(conn->fd, wants, limit);
             if (came == 0)
-                return failed_silent(conn, from, deadline, err);
+                return failed_silent(conn, from, limit, err);
             if (came < 0)
                 return failed_io(conn, REDIS_IO_FAILED, err);
         }
@@ -232,35 +264,56 @@ static enum pawl_status fill(struct redis_conn *conn, int64_t deadline,
     }
 }
 
-/* --- commands --------------------------------------------------------------- */
-
-/* "$12\r\n" */
-static void add_count(struct buf *out, char kind, size_t count)
+/* Wait for bytes and give them to the reader. */
+static enum pawl_status fill(struct redis_conn *conn, const struct patience *patience,
+                             struct pawl_error *err)
 {
-    char digits[24];
-    size_t at = sizeof digits;
-    digits[--at] = '\n';
-    digits[--at] = '\r';
-    do {
-        digits[--at] = (char)('0' + count % 10);
-        count /= 10;
-    } while (count > 0);
-    digits[--at] = kind;
-    buf_add(out, digits + at, sizeof digits - at);
+    if (fill_early(conn))
+        return PAWL_OK;
+    return conn->tls ? fill_tls(conn, patience, err)
+                     : fill_plain(conn, patience, err);
 }
 
-/* Our scripts have 40 words and more; hiredis' formatter makes two passes with
- * sprintf() and a fresh block (2.0 us for 40 words, this 0.4), and its size is an
- * int. */
+/* --- commands --------------------------------------------------------------- */
+
+#define COUNT_MOST 24 /* bytes of "$12\r\n" */
+
+static char *put_count(char *at, char kind, size_t count)
+{
+    char digits[COUNT_MOST];
+    size_t from = sizeof digits;
+    do {
+        digits[--from] = (char)('0' + count % 10);
+        count /= 10;
+    } while (count > 0);
+    digits[--from] = kind;
+    memcpy(at, digits + from, sizeof digits - from);
+    at += sizeof digits - from;
+    *at++ = '\r';
+    *at++ = '\n';
+    return at;
+}
+
+/* Our scripts have 20 words and more; hiredis' formatter makes two passes with
+ * sprintf() and a fresh block (2.0 us for 40 words), and its size is an int. */
 void redis_conn_queue(struct redis_conn *conn, int argc, const char **argv,
                       const size_t *argv_size)
 {
-    add_count(&conn->out, '*', (size_t)argc);
+    size_t size = COUNT_MOST;
+    for (int i = 0; i < argc; i++)
+        size += COUNT_MOST + argv_size[i] + 2;
+    char *from = buf_space(&conn->out, size), *at = from;
+    if (from == NULL)
+        return;
+    at = put_count(at, '*', (size_t)argc);
     for (int i = 0; i < argc; i++) {
-        add_count(&conn->out, '$', argv_size[i]);
-        buf_add(&conn->out, argv[i], argv_size[i]);
-        buf_add(&conn->out, "\r\n", 2);
+        at = put_count(at, '$', argv_size[i]);
+        memcpy(at, argv[i], argv_size[i]);
+        at += argv_size[i];
+        *at++ = '\r';
+        *at++ = '\n';
     }
+    conn->out.len += (size_t)(at - from);
 }
 
 /* What could not be queued whole is not sent at all, and the connection stays. */
@@ -288,8 +341,9 @@ enum pawl_status redis_conn_send(struct redis_conn *conn, int argc,
     return status == PAWL_OK ? flush(conn, deadline, sent, err) : status;
 }
 
-enum pawl_status redis_conn_receive(struct redis_conn *conn, int64_t deadline,
-                                    redisReply **out, struct pawl_error *err)
+static enum pawl_status receive(struct redis_conn *conn,
+                                const struct patience *patience, redisReply **out,
+                                struct pawl_error *err)
 {
     enum pawl_status status = PAWL_OK;
     if (conn->broken)
@@ -298,15 +352,35 @@ enum pawl_status redis_conn_receive(struct redis_conn *conn, int64_t deadline,
         int got = redis_reader_next(&conn->reader, out);
         if (got > 0)
             return PAWL_OK;
-        status = got < 0 ? failed_reader(conn, err) : fill(conn, deadline, err);
+        status = got < 0 ? failed_reader(conn, err) : fill(conn, patience, err);
     }
     return status;
+}
+
+enum pawl_status redis_conn_receive(struct redis_conn *conn, int64_t deadline,
+                                    redisReply **out, struct pawl_error *err)
+{
+    struct patience patience = { .deadline = deadline };
+    return receive(conn, &patience, out, err);
+}
+
+enum pawl_status redis_conn_hear(struct redis_conn *conn, pawl_duration patience,
+                                 int64_t deadline, redisReply **out,
+                                 struct pawl_error *err)
+{
+    struct patience both = { .deadline = deadline, .silence = patience * NS_PER_MS };
+    return receive(conn, &both, out, err);
+}
+
+bool redis_conn_out_of_step(const struct redis_conn *conn)
+{
+    return conn->broken || conn->early.len > 0 || redis_reader_holds(&conn->reader);
 }
 
 bool redis_conn_readable(struct redis_conn *conn)
 {
     short wants;
-    if (conn->broken || conn->early.len > 0 || redis_reader_holds(&conn->reader))
+    if (redis_conn_out_of_step(conn))
         return true;
     ssize_t n = read_some(conn, &wants);
     if (n > 0)

@@ -3,7 +3,7 @@
  * A connection is used by one thread at a time. Every call has a deadline (ns of
  * clock_mono_ns()); when it fails in any way the connection is broken and must
  * be closed: a reply that comes late would answer the next command. The socket
- * never blocks; waiting is poll().
+ * calls wait by themselves or not at all; with TLS, waiting is poll().
  *
  * Replies are hiredis' redisReply, freed by freeReplyObject(). The reader refuses
  * more than REDIS_DEPTH_MAX levels, REDIS_ELEMENTS_MAX elements in an array and
@@ -62,9 +62,19 @@ enum pawl_status redis_conn_send(struct redis_conn *conn, int argc,
  * limit. An error reply is a reply. */
 enum pawl_status redis_conn_receive(struct redis_conn *conn, int64_t deadline,
                                     redisReply **out, struct pawl_error *err);
+/* The same for a reply that may be large: each piece of it that arrives begins the
+ * patience (ms) anew, so that a slow link is not taken for a silent server. ETIMEOUT:
+ * silent for that long, or not whole at the deadline. */
+enum pawl_status redis_conn_hear(struct redis_conn *conn, pawl_duration patience,
+                                 int64_t deadline, redisReply **out,
+                                 struct pawl_error *err);
 /* Is a whole reply here, or part of one, without waiting? For idle connections:
  * readable means cut, or out of step. */
 bool redis_conn_readable(struct redis_conn *conn);
+
+/* Did it break, or does it hold bytes that nobody asked for? Without looking at the
+ * socket. Whoever sent and received alike is to have none left. */
+bool redis_conn_out_of_step(const struct redis_conn *conn);
 
 /* send and receive of a command given as texts, NULL at the end. */
 enum pawl_status redis_conn_ask(struct redis_conn *conn, int64_t deadline,

@@ -29,6 +29,7 @@
 #include <strings.h>
 
 #define REDIS_SLOT_LAST 16383
+#define LACKS "the user lacks a right; " REDIS_RIGHTS_ADVICE
 
 struct row {
     const char *start;
@@ -41,8 +42,8 @@ static const struct row rows[] = {
     { "LOADING", REDIS_LATER, PAWL_EUNREACHABLE, "still loads its data: wait" },
     { "BUSY", REDIS_LATER, PAWL_EUNREACHABLE,
       "is busy with somebody's slow script: wait, or SCRIPT KILL" },
-    { "TRYAGAIN", REDIS_LATER, PAWL_EUNREACHABLE, "moves the queue to another node" },
-    { "CLUSTERDOWN", REDIS_LATER, PAWL_EUNREACHABLE,
+    { "TRYAGAIN", REDIS_SLOT_LATER, PAWL_EUNREACHABLE, "moves the queue to another node" },
+    { "CLUSTERDOWN", REDIS_SLOT_LATER, PAWL_EUNREACHABLE,
       "the Cluster does not serve this queue's slot: see CLUSTER INFO" },
     { "MASTERDOWN", REDIS_LATER, PAWL_EUNREACHABLE,
       "is a replica that lost its master" },
@@ -93,10 +94,8 @@ static const struct row rows[] = {
     { "ERR Unexpected flag in script shebang", REDIS_REFUSED, PAWL_EFORMAT,
       "cannot run pawl's scripts: is it Redis 7.0 or later" },
 
-    { "ERR The user executing the script", REDIS_BROKEN, PAWL_EDENIED,
-      "the ACL lacks a right: see pawl doctor --acl" },
-    { "ERR ACL failure in script", REDIS_BROKEN, PAWL_EDENIED,
-      "the ACL lacks a right: see pawl doctor --acl" },
+    { "ERR The user executing the script", REDIS_BROKEN, PAWL_EDENIED, LACKS },
+    { "ERR ACL failure in script", REDIS_BROKEN, PAWL_EDENIED, LACKS },
     { "WRONGTYPE", REDIS_BROKEN, PAWL_ECORRUPT,
       "a key of the queue was overwritten by somebody else" },
     { "EXECABORT", REDIS_BROKEN, PAWL_ECORRUPT, "answered out of turn" },
@@ -104,12 +103,9 @@ static const struct row rows[] = {
     { "NOTBUSY", REDIS_BROKEN, PAWL_ECORRUPT, "answered out of turn" },
 };
 /* NOPERM is told apart by where it comes from. */
-static const struct row denied_row = { "NOPERM", REDIS_REFUSED, PAWL_EDENIED,
-                                       "the ACL lacks a right: see pawl doctor --acl" };
-static const struct row denied_inside_row = {
-    "NOPERM", REDIS_BROKEN, PAWL_EDENIED,
-    "the ACL lacks a right: see pawl doctor --acl"
-};
+static const struct row denied_row = { "NOPERM", REDIS_REFUSED, PAWL_EDENIED, LACKS };
+static const struct row denied_inside_row = { "NOPERM", REDIS_BROKEN, PAWL_EDENIED,
+                                              LACKS };
 static const struct row script_row = { "", REDIS_BROKEN, PAWL_ECORRUPT,
                                        "a script failed" };
 static const struct row other_row = { "", REDIS_BROKEN, PAWL_ECORRUPT,
@@ -176,7 +172,7 @@ enum pawl_status redis_error_say(const redisReply *reply, enum pawl_status statu
     redis_address_format(address, where, sizeof where);
     own_words(reply->str, words, sizeof words);
     pawl_error_set(err, status, "redis at %.80s: %s (%s)", where, row->means, words);
-    if (err && row->action == REDIS_LATER)
+    if (err && (row->action == REDIS_LATER || row->action == REDIS_SLOT_LATER))
         err->native = EAGAIN;
     return status;
 }

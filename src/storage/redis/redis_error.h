@@ -10,8 +10,9 @@
 enum redis_action {
     REDIS_FINE,     /* no error */
     REDIS_LATER,    /* not executed; the same again after a pause: LOADING, BUSY,
-                       TRYAGAIN, CLUSTERDOWN, MASTERDOWN, NOREPLICAS, too many
-                       clients */
+                       MASTERDOWN, NOREPLICAS, too many clients */
+    REDIS_SLOT_LATER, /* the same, but only for the slots of this request: TRYAGAIN,
+                         CLUSTERDOWN. The server has others that it serves */
     REDIS_RELOAD,   /* NOSCRIPT: send the script's text */
     REDIS_MOVED,    /* the slot lives elsewhere from now on */
     REDIS_ASK,      /* this once, ask elsewhere */
@@ -21,11 +22,17 @@ enum redis_action {
                        OOM, MISCONF, NOAUTH, WRONGPASS, NOPERM, DENIED, NOPROTO,
                        unknown command, CROSSSLOT */
     REDIS_BROKEN    /* maybe partly executed, or nonsense: WRONGTYPE, an error from
-                       inside a script. Must not happen */
+                       inside a script, a right that was found missing in its midst.
+                       Must not happen */
 };
 
+/* For whoever lacks a right. Who may not even open the store cannot ask pawl which. */
+#define REDIS_RIGHTS_ADVICE                                                       \
+    "an administrator gets the rights that pawl needs from: pawl doctor --acl "   \
+    "(as a user that may)"
+
 /* What this reply asks for. *status is what the call answers if nothing else can
- * be done: EUNREACHABLE, EFULL (OOM, MISCONF), EDENIED, EFORMAT, ECORRUPT. */
+ * be done: EUNREACHABLE, EFULL (OOM), EIO (MISCONF), EDENIED, EFORMAT, ECORRUPT. */
 enum redis_action redis_error_action(const redisReply *reply,
                                      enum pawl_status *status);
 /* Fill `err` from the reply: "redis at HOST:PORT: what it means and what to do

@@ -9,8 +9,9 @@
 #include "util/clock.h"
 
 #define JOB_WORDS 5 /* in the reply: id, head, body, errors, result */
-#define FIRST_JOB 4 /* behind: letters, paused, next_at, rest */
+#define FIRST_JOB 5 /* behind: letters, paused, next_at, rest, more */
 #define LEAVE_MS 1000
+#define UNPLAIN_FOR 30 /* exchanges of a queue after one that was not plain */
 #define TIME_MAX ((INT64_C(1) << 48) - 1)
 
 /* --- the words -------------------------------------------------------------- */
@@ -136,7 +137,43 @@ static enum pawl_status read_reply(const redisReply *reply,
     out->paused = reply->element[1]->integer != 0;
     out->next_at = reply->element[2]->integer;
     *rest = (uint32_t)reply->element[3]->integer;
+    out->more = *rest != 0 || reply->element[4]->integer != 0;
     return read_jobs(reply, in, out, err);
+}
+
+/* --- the call --------------------------------------------------------------- */
+
+/* Is it worth asking exchange_plain.lua? Only it can tell; but a queue that was not
+ * plain is likely not to be for a while. */
+static bool likely_plain(struct redis_queue *queue, const struct pawl_exchange *in)
+{
+    int unplain = atomic_load_explicit(&queue->unplain, memory_order_relaxed);
+    if (unplain > 0) {
+        atomic_store_explicit(&queue->unplain, unplain - 1, memory_order_relaxed);
+        return false;
+    }
+    for (size_t i = 0; i < in->outcome_count; i++) {
+        if (in->outcomes[i].kind != PAWL_OUTCOME_COMPLETED)
+            return false;
+    }
+    return true;
+}
+
+static enum pawl_status ask(struct redis_instance *self, struct redis_queue *queue,
+                            const struct pawl_exchange *in, struct redis_call *call,
+                            redisReply **reply, struct pawl_error *err)
+{
+    if (likely_plain(queue, in)) {
+        call->script = &redis_script_exchange_plain;
+        enum pawl_status status = redis_call(&self->client, call, reply, err);
+        if (status < 0 || (*reply)->type != REDIS_REPLY_NIL)
+            return status;
+        freeReplyObject(*reply);
+        *reply = NULL;
+        atomic_store_explicit(&queue->unplain, UNPLAIN_FOR, memory_order_relaxed);
+    }
+    call->script = &redis_script_exchange;
+    return redis_call(&self->client, call, reply, err);
 }
 
 enum pawl_status redis_exchange(struct pawl_storage *storage,
@@ -159,7 +196,7 @@ enum pawl_status redis_exchange(struct pawl_storage *storage,
         !redis_turn_begin(&self->queues, queue, in->owner, &turn))
         return pawl_error_set(err, PAWL_ENOMEM, "out of memory for an owner");
     build(self, queue, in, &turn, &call);
-    enum pawl_status status = redis_call(&self->client, &call, &reply, err);
+    enum pawl_status status = ask(self, queue, in, &call, &reply, err);
     if (status == PAWL_OK)
         status = read_reply(reply, in, out, &rest, err);
     freeReplyObject(reply);

@@ -1,8 +1,15 @@
 /* redis_handover.c - jobs to another storage: held, then deleted or put back;
- * lua/take_out.lua does it. The other side is redis_bring_in.c. */
+ * lua/take_out.lua does it. The other side is redis_bring_in.c.
+ *
+ * One call looks at a bounded number of jobs that others hold. When that was all it
+ * did, the next one goes on behind them, since no job at all means that there is none. */
 #include <string.h>
 
 #include "storage/redis/redis_storage.h"
+#include "util/clock.h"
+
+/* More would keep the server from everybody else for too long. */
+#define HOLD_MOST 5000
 
 #define PARTS 5 /* of a job that is handed over: id, head, body, errors, result */
 
@@ -16,18 +23,22 @@ static enum pawl_status bad_reply(const struct redis_instance *self,
                           in->queue);
 }
 
+/* `from`: where to go on; 0: there is no more. */
 static enum pawl_status read_jobs(struct redis_instance *self,
                                   const struct pawl_take_out *in,
                                   const redisReply *reply,
-                                  struct pawl_take_out_reply *out,
+                                  struct pawl_take_out_reply *out, int64_t *from,
                                   struct pawl_error *err)
 {
     enum pawl_status status = PAWL_OK;
     size_t count = 0;
-    if (reply->type != REDIS_REPLY_ARRAY || reply->elements > in->limit)
+    if (reply->type != REDIS_REPLY_ARRAY || reply->elements == 0 ||
+        reply->elements - 1 > in->limit ||
+        reply->element[0]->type != REDIS_REPLY_INTEGER)
         return bad_reply(self, in, err);
-    for (; count < reply->elements && status == PAWL_OK; count++) {
-        const redisReply *job = reply->element[count];
+    *from = reply->element[0]->integer;
+    for (; count < reply->elements - 1 && status == PAWL_OK; count++) {
+        const redisReply *job = reply->element[1 + count];
         if (job->type != REDIS_REPLY_ARRAY || job->elements != PARTS) {
             status = bad_reply(self, in, err);
             break;
@@ -61,40 +72,88 @@ static enum pawl_status read_results(struct redis_instance *self,
     return PAWL_OK;
 }
 
+/* --- the calls ------------------------------------------------------------------- */
+
+static void begin(struct redis_instance *self, const struct redis_queue *queue,
+                  const struct pawl_take_out *in, struct redis_call *call)
+{
+    static const char *const kinds[] = { [PAWL_TAKE_HOLD] = "hold",
+                                         [PAWL_TAKE_CONFIRM] = "confirm",
+                                         [PAWL_TAKE_RELEASE] = "release" };
+    redis_begin(self, queue, &redis_script_take_out, false, call);
+    redis_args_text(&call->args, kinds[in->kind]);
+    redis_args_add(&call->args, &in->mover, sizeof in->mover);
+}
+
+static enum pawl_status hold(struct redis_instance *self,
+                             const struct redis_queue *queue,
+                             const struct pawl_take_out *in, int64_t *from,
+                             struct pawl_take_out_reply *out, struct pawl_error *err)
+{
+    struct redis_call call;
+    redisReply *reply = NULL;
+    begin(self, queue, in, &call);
+    redis_args_number(&call.args, in->from_states);
+    redis_args_number(&call.args, in->limit < HOLD_MOST ? (int64_t)in->limit
+                                                        : HOLD_MOST);
+    redis_args_number(&call.args, *from);
+    call.repeatable = true; /* held again is handed over again */
+    enum pawl_status status = redis_call(&self->client, &call, &reply, err);
+    if (status == PAWL_OK)
+        status = read_jobs(self, in, reply, out, from, err);
+    freeReplyObject(reply);
+    redis_args_clear(&call.args);
+    return status;
+}
+
+static enum pawl_status hold_some(struct redis_instance *self,
+                                  const struct redis_queue *queue,
+                                  const struct pawl_take_out *in,
+                                  struct pawl_take_out_reply *out,
+                                  struct pawl_error *err)
+{
+    int64_t end = clock_mono_ns() + self->client.deadline * 1000000, from = 0;
+    enum pawl_status status;
+    do {
+        if (from != 0 && clock_mono_ns() > end)
+            return pawl_error_set(err, PAWL_ETIMEOUT,
+                                  "others hold so many jobs of '%s' that none of one's "
+                                  "own was found in the time there is for a call",
+                                  in->queue);
+        status = hold(self, queue, in, &from, out, err);
+    } while (status == PAWL_OK && out->job_count == 0 && from != 0);
+    return status;
+}
+
+/* Confirmed again is NOT_FOUND, which is not what came of it: so it is not
+ * repeatable. */
+static enum pawl_status settle(struct redis_instance *self,
+                               const struct redis_queue *queue,
+                               const struct pawl_take_out *in,
+                               struct pawl_take_out_reply *out, struct pawl_error *err)
+{
+    struct redis_call call;
+    redisReply *reply = NULL;
+    begin(self, queue, in, &call);
+    redis_args_add(&call.args, in->ids, in->id_count * sizeof *in->ids);
+    enum pawl_status status = redis_call(&self->client, &call, &reply, err);
+    if (status == PAWL_OK)
+        status = read_results(self, in, reply, out, err);
+    freeReplyObject(reply);
+    redis_args_clear(&call.args);
+    return status;
+}
+
 enum pawl_status redis_take_out(struct pawl_storage *storage,
                                 const struct pawl_take_out *in,
                                 struct pawl_take_out_reply *out,
                                 struct pawl_error *err)
 {
-    static const char *const kinds[] = { [PAWL_TAKE_HOLD] = "hold",
-                                         [PAWL_TAKE_CONFIRM] = "confirm",
-                                         [PAWL_TAKE_RELEASE] = "release" };
     struct redis_instance *self = (struct redis_instance *)storage;
     struct redis_queue *queue = redis_enter(self, in->queue, err);
-    struct redis_call call;
-    redisReply *reply = NULL;
     out->job_count = 0;
     if (queue == NULL)
         return PAWL_ENOMEM;
-
-    redis_begin(self, queue, &redis_script_take_out, false, &call);
-    redis_args_text(&call.args, kinds[in->kind]);
-    redis_args_add(&call.args, &in->mover, sizeof in->mover);
-    if (in->kind == PAWL_TAKE_HOLD) {
-        redis_args_number(&call.args, in->from_states);
-        redis_args_number(&call.args, (int64_t)in->limit);
-    } else {
-        redis_args_add(&call.args, in->ids, in->id_count * sizeof *in->ids);
-    }
-    /* Held again is handed over again; confirmed again is NOT_FOUND, which is not
-     * what came of it. */
-    call.repeatable = in->kind == PAWL_TAKE_HOLD;
-
-    enum pawl_status status = redis_call(&self->client, &call, &reply, err);
-    if (status == PAWL_OK)
-        status = in->kind == PAWL_TAKE_HOLD ? read_jobs(self, in, reply, out, err)
-                                            : read_results(self, in, reply, out, err);
-    freeReplyObject(reply);
-    redis_args_clear(&call.args);
-    return status;
+    return in->kind == PAWL_TAKE_HOLD ? hold_some(self, queue, in, out, err)
+                                      : settle(self, queue, in, out, err);
 }

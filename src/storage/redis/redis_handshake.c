@@ -70,8 +70,7 @@ static enum pawl_status judge(const struct greeting *self, const redisReply *rep
     if (strncmp(reply->str, "NOPERM", 6) == 0)
         return pawl_error_set(
             err, PAWL_EDENIED,
-            "redis at %s: user '%s' has no right to %s; 'pawl doctor --acl' prints "
-            "the rights that are needed",
+            "redis at %.80s: user '%.40s' has no right to %s; " REDIS_RIGHTS_ADVICE,
             self->name, self->login->user[0] ? self->login->user : "default",
             command);
     if (action == REDIS_BROKEN) /* no script ran, so nothing is damaged */
@@ -105,9 +104,7 @@ static enum pawl_status skip(const struct greeting *self, const char *command,
     return status;
 }
 
-/* The value of a line "field:value" of INFO; "" if there is none. */
-static void info_field(const char *info, const char *field, char *value,
-                       size_t size)
+void redis_info_field(const char *info, const char *field, char *value, size_t size)
 {
     size_t length = strlen(field);
     value[0] = '\0';
@@ -131,10 +128,12 @@ static enum pawl_status read_info(const struct greeting *self,
     if (status != PAWL_OK)
         return status;
     if (reply->type == REDIS_REPLY_STRING) {
-        info_field(reply->str, "run_id", server->run_id, sizeof server->run_id);
-        info_field(reply->str, "redis_version", server->version,
-                   sizeof server->version);
-        info_field(reply->str, "redis_mode", server->mode, sizeof server->mode);
+        redis_info_field(reply->str, "run_id", server->run_id,
+                         sizeof server->run_id);
+        redis_info_field(reply->str, "redis_version", server->version,
+                         sizeof server->version);
+        redis_info_field(reply->str, "redis_mode", server->mode,
+                         sizeof server->mode);
     }
     freeReplyObject(reply);
     for (const char *at = server->version; *at >= '0' && *at <= '9' && major < 1000; at++)

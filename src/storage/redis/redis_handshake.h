@@ -13,6 +13,8 @@ enum pawl_status redis_handshake_read(struct redis_conn *conn,
                                       int64_t deadline,
                                       struct redis_server_info *server,
                                       struct pawl_error *err);
+/* The value of a line "field:value" of INFO; "" if there is none. */
+void redis_info_field(const char *info, const char *field, char *value, size_t size);
 /* redis_conn.c: a command among what is sent with the next redis_conn_send(). */
 void redis_conn_queue(struct redis_conn *conn, int argc, const char **argv,
                       const size_t *argv_size);

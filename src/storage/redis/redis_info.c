@@ -9,34 +9,19 @@
 #include <string.h>
 
 #include "storage/redis/redis_error.h"
+#include "storage/redis/redis_handshake.h"
 #include "util/clock.h"
 
 #define PINGS 5
 
 /* --- reading INFO ---------------------------------------------------------------- */
 
-/* The value of a line "field:value"; "" if there is none. */
-static void info_text(const char *info, const char *field, char *value, size_t size)
-{
-    const size_t length = strlen(field);
-
-    value[0] = '\0';
-    for (const char *line = info; line; line = strchr(line, '\n')) {
-        line += *line == '\n';
-        if (strncmp(line, field, length) != 0 || line[length] != ':')
-            continue;
-        line += length + 1;
-        snprintf(value, size, "%.*s", (int)strcspn(line, "\r\n"), line);
-        return;
-    }
-}
-
 static int64_t info_number(const char *info, const char *field)
 {
     char text[24];
     int64_t value = 0;
 
-    info_text(info, field, text, sizeof text);
+    redis_info_field(info, field, text, sizeof text);
     for (const char *p = text; *p >= '0' && *p <= '9' && value < INT64_MAX / 100; p++)
         value = value * 10 + (*p - '0');
     return value;
@@ -46,7 +31,7 @@ static bool info_is(const char *info, const char *field, const char *wanted)
 {
     char text[64];
 
-    info_text(info, field, text, sizeof text);
+    redis_info_field(info, field, text, sizeof text);
     return strcmp(text, wanted) == 0;
 }
 
@@ -55,11 +40,11 @@ static void info_engine(const char *info, struct redis_info *out)
 {
     char version[32];
 
-    info_text(info, "valkey_version", version, sizeof version);
+    redis_info_field(info, "valkey_version", version, sizeof version);
     if (version[0]) {
         snprintf(out->engine, sizeof out->engine, "valkey %s", version);
     } else {
-        info_text(info, "redis_version", version, sizeof version);
+        redis_info_field(info, "redis_version", version, sizeof version);
         snprintf(out->engine, sizeof out->engine, "redis %s", version);
     }
     out->major = (int)(info_number(info, "redis_version") % 1000);
@@ -68,8 +53,8 @@ static void info_engine(const char *info, struct redis_info *out)
 static void info_read(const char *info, struct redis_info *out)
 {
     info_engine(info, out);
-    info_text(info, "run_id", out->run_id, sizeof out->run_id);
-    info_text(info, "maxmemory_policy", out->policy, sizeof out->policy);
+    redis_info_field(info, "run_id", out->run_id, sizeof out->run_id);
+    redis_info_field(info, "maxmemory_policy", out->policy, sizeof out->policy);
     out->replica = !info_is(info, "role", "master");
     out->memory = info_number(info, "used_memory");
     out->memory_most = info_number(info, "maxmemory");

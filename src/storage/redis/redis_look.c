@@ -56,12 +56,12 @@ static enum pawl_status sort_names(const struct redis_instance *self,
     return PAWL_OK;
 }
 
-enum pawl_status redis_names_read(struct redis_instance *self,
+enum pawl_status redis_names_read(struct redis_instance *self, int64_t until,
                                   struct redis_names *out, struct pawl_error *err)
 {
     const char *prefix = self->client.settings.prefix;
     size_t prefix_size = strlen(prefix), size = prefix_size + sizeof REGISTRY - 1;
-    struct redis_call call = { 0 };
+    struct redis_call call = { .until = until };
     *out = (struct redis_names){ 0 };
     redis_args_text(&call.args, "SMEMBERS");
     char *key = redis_args_space(&call.args, size);

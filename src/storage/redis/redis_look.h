@@ -16,8 +16,9 @@ struct redis_names {
     size_t count;
 };
 /* The registry: every name that a queue was ever registered under, sorted by bytes.
- * A queue among them need not exist yet. To be cleared, also after failure. */
-enum pawl_status redis_names_read(struct redis_instance *self,
+ * A queue among them need not exist yet. To be cleared, also after failure. `until` is
+ * that of struct redis_call. */
+enum pawl_status redis_names_read(struct redis_instance *self, int64_t until,
                                   struct redis_names *out, struct pawl_error *err);
 void redis_names_clear(struct redis_names *names);
 

@@ -180,7 +180,7 @@ static enum pawl_status secret_read(const char *name, const char *path, char *ou
                                 path, strerror(errno));
     if (fd >= 0)
         close(fd);
-    if (status != PAWL_OK)
+    if (status != PAWL_OK || n < 0)
         return status;
     char *end = memchr(text, '\n', (size_t)n);
     size_t size = end ? (size_t)(end - text) : (size_t)n;

@@ -64,6 +64,7 @@ struct redis_pool {
 /* One call that wants a connection. */
 struct pool_need {
     bool extra; /* beside the pool */
+    bool hasty; /* does not wait out the pause that somebody else's failure made */
     int64_t started, deadline;
     int *tries_left;
     uint64_t heard; /* so many of failed_total are counted */
@@ -199,6 +200,22 @@ static bool may_go(struct redis_pool *pool, const struct pool_need *need,
     return true;
 }
 
+/* Will somebody give back a connection that was of use before? */
+static bool awaits_one(const struct redis_pool *pool)
+{
+    for (int i = 0; i < pool->slot_count; i++)
+        if (pool->slots[i].lent && pool->slots[i].served)
+            return true;
+    return false;
+}
+
+/* Is the end of the pause all that there is to wait for? */
+static bool only_pauses(const struct redis_pool *pool)
+{
+    return pool->last.status != PAWL_OK && clock_mono_ns() < pool->not_before &&
+           !awaits_one(pool);
+}
+
 /* Count the attempts that failed since this call last looked; true when it is not
  * to wait for more. */
 static bool had_enough(const struct redis_pool *pool, struct pool_need *need)
@@ -244,7 +261,8 @@ static enum pawl_status wait_in_line(struct redis_pool *pool, struct pool_need *
     line_join(pool, &me);
     while (pool->first != &me || !may_go(pool, need, slot)) {
         int64_t now = clock_mono_ns(), until = need->deadline;
-        if (had_enough(pool, need) || now >= need->deadline) {
+        if (had_enough(pool, need) || (need->hasty && only_pauses(pool)) ||
+            now >= need->deadline) {
             status = give_up(pool, need, err);
             break;
         }
@@ -359,7 +377,8 @@ enum pawl_status redis_pool_take(struct redis_pool *pool, int64_t deadline,
                                  int *tries_left, struct redis_conn **out,
                                  struct pawl_error *err)
 {
-    struct pool_need need = { .deadline = deadline, .tries_left = tries_left };
+    struct pool_need need = { .deadline = deadline, .tries_left = tries_left,
+                              .hasty = tries_left && *tries_left == 0 };
     return obtain(pool, &need, out, err);
 }
 
@@ -388,6 +407,7 @@ static void note_broken(struct redis_pool *pool, const struct pool_slot *slot)
 
 void redis_pool_give(struct redis_pool *pool, struct redis_conn *conn, bool broken)
 {
+    broken = broken || redis_conn_out_of_step(conn);
     pthread_mutex_lock(&pool->mutex);
     struct pool_slot *slot = pool->slots;
     while (slot->conn != conn) {
@@ -404,7 +424,10 @@ void redis_pool_give(struct redis_pool *pool, struct redis_conn *conn, bool brok
     }
     if (broken || slot->stale)
         empty_slot(slot);
-    wake_first(pool);
+    if (broken)
+        wake_all(pool); /* not only the first may have waited for this one */
+    else
+        wake_first(pool);
     pthread_mutex_unlock(&pool->mutex);
 }
 

@@ -21,11 +21,14 @@ const struct redis_address *redis_pool_address(const struct redis_pool *pool);
 /* An idle connection, or a new one. Blocks while all are in use or while the pool
  * waits after a failure, up to `deadline`. `tries_left`: how many failed attempts
  * to connect this call may still wait out (NULL or < 0: any number); counted down.
+ * With 0 it does not wait out the pause after somebody else's attempt either: it
+ * fails at once, as that did, unless a connection that works is to come back.
  * A server that turns out to be a replica: EUNREACHABLE. */
 enum pawl_status redis_pool_take(struct redis_pool *pool, int64_t deadline,
                                  int *tries_left, struct redis_conn **out,
                                  struct pawl_error *err);
-/* Give it back; `broken`: it is closed instead. */
+/* Give it back; `broken`: it is closed instead, as is one that holds a reply which
+ * nobody asked for: it would be taken for the answer to the next command. */
 void redis_pool_give(struct redis_pool *pool, struct redis_conn *conn, bool broken);
 /* A connection beside the pool, for waiting; the caller closes it. */
 enum pawl_status redis_pool_extra(struct redis_pool *pool, int64_t deadline,

@@ -5,9 +5,9 @@
  */
 #include <string.h>
 
+#include "storage/redis/redis_session.h"
 #include "storage/redis/redis_storage.h"
 
-#define SESSION_SLOTS 16
 #define PRIORITIES 10
 
 /* The script's own keys, in its order: these, the lanes that are used, and those
@@ -16,6 +16,11 @@ static const enum redis_key keys_of_all[] = { REDIS_KEY_META, REDIS_KEY_JOBS,
                                               REDIS_KEY_SESSIONS, REDIS_KEY_WAKE };
 static const enum redis_key keys_of_few[] = { REDIS_KEY_SCHEDULED, REDIS_KEY_UNIQUE,
                                               REDIS_KEY_UNIQUE_TIMES };
+/* Fields of meta, by priority. */
+static const char *const bases[PRIORITIES + 1] = {
+    "",       "base:1", "base:2", "base:3", "base:4", "base:5",
+    "base:6", "base:7", "base:8", "base:9", "base:10",
+};
 #define COUNT_OF(array) (sizeof(array) / sizeof *(array))
 
 /* --- the words -------------------------------------------------------------- */
@@ -33,21 +38,15 @@ static void add_key(struct redis_call *call, const struct redis_queue *queue,
     call->key_count++;
 }
 
-static void add_session(struct redis_args *args, const struct pawl_put *in)
-{
-    uint8_t *field = redis_args_space(args, sizeof in->session + 1);
-    if (field != NULL) {
-        memcpy(field, &in->session, sizeof in->session);
-        field[sizeof in->session] = (uint8_t)(in->seq % SESSION_SLOTS);
-    }
-    uint8_t *seq = redis_args_space(args, 8);
-    if (seq != NULL)
-        write_number(seq, in->seq, 8);
-}
-
 static bool has_times(const struct pawl_new_job *job)
 {
     return job->run_at != 0 || job->delay != 0 || job->ttl != 0;
+}
+
+/* Does it need the keys of few? */
+static bool needs_few(const struct pawl_new_job *job)
+{
+    return job->key != NULL || has_times(job);
 }
 
 /* Most jobs have no times of their own, and need nothing but their id. */
@@ -66,6 +65,26 @@ static void add_id(struct redis_args *args, const struct pawl_new_job *job)
     write_number(word + 28, (uint64_t)job->ttl, 6);
 }
 
+/* The queue is there: else put_one.lua leaves it to put.lua. */
+static void build_one(struct redis_instance *self, const struct redis_queue *queue,
+                      const struct pawl_put *in, struct redis_call *call)
+{
+    const struct pawl_new_job *job = in->jobs;
+    struct redis_args *args = &call->args;
+    *call = (struct redis_call){ .script = &redis_script_put_one,
+                                 .slot = queue->slot,
+                                 .repeatable = true };
+    for (size_t i = 0; i < COUNT_OF(keys_of_all); i++)
+        add_key(call, queue, (int)keys_of_all[i]);
+    add_key(call, queue, REDIS_KEY_LINE_FIRST + job->priority - 1);
+    redis_add_now(self, args);
+    redis_session_add_field(args, in->session, in->seq);
+    redis_args_number(args, (int64_t)in->seq);
+    redis_args_text(args, bases[job->priority]);
+    add_id(args, job);
+    redis_spec_add(args, job);
+}
+
 static void build(struct redis_instance *self, const struct redis_queue *queue,
                   const struct pawl_put *in, struct redis_call *call)
 {
@@ -75,7 +94,7 @@ static void build(struct redis_instance *self, const struct redis_queue *queue,
                                  .repeatable = true };
     for (size_t i = 0; i < in->job_count; i++) {
         used[in->jobs[i].priority] = true;
-        few = few || in->jobs[i].key != NULL || has_times(&in->jobs[i]);
+        few = few || needs_few(&in->jobs[i]);
     }
     for (size_t i = 0; i < COUNT_OF(keys_of_all); i++)
         add_key(call, queue, (int)keys_of_all[i]);
@@ -87,7 +106,7 @@ static void build(struct redis_instance *self, const struct redis_queue *queue,
         add_key(call, queue, (int)keys_of_few[i]);
     redis_add_clock(self, &call->args);
     redis_args_text(&call->args, "0");
-    add_session(&call->args, in);
+    redis_session_add(&call->args, in->session, in->seq);
     redis_args_number(&call->args, (int64_t)in->job_count);
     for (int lane = 1; lane <= PRIORITIES; lane++) {
         if (used[lane])
@@ -99,79 +118,68 @@ static void build(struct redis_instance *self, const struct redis_queue *queue,
     }
 }
 
-/* --- the reply --------------------------------------------------------------- */
+/* --- the call --------------------------------------------------------------- */
 
-static bool is_status(const redisReply *reply, const char *text)
+enum one { ONE_STORED = 1, ONE_NO_QUEUE = 0, ONE_KNOWN = 2 }; /* put_one.lua */
+
+static enum pawl_status put_one(struct redis_instance *self,
+                                const struct redis_queue *queue,
+                                const struct pawl_put *in, long long *answer,
+                                struct pawl_error *err)
 {
-    return reply->type == REDIS_REPLY_STATUS && strcmp(reply->str, text) == 0;
+    struct redis_call call;
+    redisReply *reply = NULL;
+    build_one(self, queue, in, &call);
+    enum pawl_status status = redis_call(&self->client, &call, &reply, err);
+    if (status == PAWL_OK)
+        *answer = reply->integer;
+    freeReplyObject(reply);
+    redis_args_clear(&call.args);
+    return status;
 }
 
-/* A byte for each job, and the holder's id where the key is taken. False: it is
- * something else. */
-static bool read_codes(const redisReply *reply, const struct pawl_put *in,
-                       struct pawl_put_result *results)
+static enum pawl_status put_all(struct redis_instance *self,
+                                const struct redis_queue *queue,
+                                const struct pawl_put *in,
+                                struct pawl_put_result *results,
+                                struct pawl_error *err)
 {
-    static const enum pawl_status statuses[] = { PAWL_OK, PAWL_DUPLICATE,
-                                                 PAWL_KEY_TAKEN };
-    if (reply->type != REDIS_REPLY_STRING)
-        return false;
-    const char *at = reply->str, *end = reply->str + reply->len;
-    for (size_t i = 0; i < in->job_count; i++) {
-        uint8_t code = at == end ? UINT8_MAX : (uint8_t)*at++;
-        if (code >= sizeof statuses / sizeof *statuses)
-            return false;
-        results[i].status = statuses[code];
-        results[i].id = in->jobs[i].id;
-        if (results[i].status != PAWL_KEY_TAKEN)
-            continue;
-        if (end - at < (ptrdiff_t)sizeof results[i].id)
-            return false;
-        memcpy(&results[i].id, at, sizeof results[i].id);
-        at += sizeof results[i].id;
-    }
-    return at == end;
-}
-
-static enum pawl_status read_reply(const redisReply *reply,
-                                   const struct pawl_put *in,
-                                   struct pawl_put_result *results,
-                                   struct pawl_error *err)
-{
-    if (is_status(reply, "OK")) {
-        for (size_t i = 0; i < in->job_count; i++)
-            results[i] = (struct pawl_put_result){ PAWL_OK, in->jobs[i].id };
-        return PAWL_OK;
-    }
-    if (is_status(reply, "TOOOLD"))
-        return pawl_error_set(err, PAWL_ETOOOLD,
-                              "put %llu into '%s' is older than those remembered",
-                              (unsigned long long)in->seq, in->queue);
-    if (reply->type == REDIS_REPLY_INTEGER)
-        return pawl_error_set(err, PAWL_EINVAL,
-                              "put %llu into '%s' was of %lld jobs, now of %zu",
-                              (unsigned long long)in->seq, in->queue,
-                              reply->integer, in->job_count);
-    if (!read_codes(reply, in, results))
-        return pawl_error_set(err, PAWL_ECORRUPT,
-                              "redis keeps a damaged reply to put %llu into '%s'",
-                              (unsigned long long)in->seq, in->queue);
-    return PAWL_OK;
+    struct redis_call call;
+    redisReply *reply = NULL;
+    build(self, queue, in, &call);
+    enum pawl_status status = redis_call_making(self, queue, &call, &reply, err);
+    if (status == PAWL_OK)
+        status = redis_session_read(reply, in->queue, in->seq, results,
+                                    in->job_count, err);
+    freeReplyObject(reply);
+    redis_args_clear(&call.args);
+    return status;
 }
 
 enum pawl_status redis_put(struct pawl_storage *storage, const struct pawl_put *in,
                            struct pawl_put_result *results, struct pawl_error *err)
 {
     struct redis_instance *self = (struct redis_instance *)storage;
-    struct redis_queue *queue = redis_enter(self, in->queue, err);
-    struct redis_call call;
-    redisReply *reply = NULL;
+    const struct redis_queue *queue = redis_enter(self, in->queue, err);
+    enum pawl_status status = PAWL_OK;
+    long long answer = ONE_NO_QUEUE;
     if (queue == NULL)
         return PAWL_ENOMEM;
-    build(self, queue, in, &call);
-    enum pawl_status status = redis_call_making(self, queue, &call, &reply, err);
-    if (status == PAWL_OK)
-        status = read_reply(reply, in, results, err);
-    freeReplyObject(reply);
-    redis_args_clear(&call.args);
+    for (size_t i = 0; i < in->job_count; i++)
+        results[i] = (struct pawl_put_result){ PAWL_OK, in->jobs[i].id };
+    if (in->job_count == 1 && !needs_few(in->jobs))
+        status = put_one(self, queue, in, &answer, err);
+    if (status < 0 || answer == ONE_STORED)
+        return status;
+    status = put_all(self, queue, in, results, err);
+    /* A try of put_one.lua whose reply was lost may have stored it: that this call did
+     * not get through does not say that it is not. */
+    if (answer == ONE_KNOWN && status < 0 && status != PAWL_ETOOOLD &&
+        status != PAWL_EINVAL) {
+        pawl_error_prefix(err, "maybe stored");
+        status = PAWL_EUNKNOWN;
+        if (err)
+            err->status = status;
+    }
     return status;
 }

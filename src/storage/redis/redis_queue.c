@@ -1,9 +1,11 @@
 /* redis_queue.c - see redis_queue.h. */
 #include "storage/redis/redis_queue.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define TABLE_FIRST 64
+#define TABLE_MOST  65536 /* there are no more hashes */
 
 static const char *const key_names[REDIS_KEY_COUNT] = {
     [REDIS_KEY_META] = "meta",
@@ -69,13 +71,7 @@ char *redis_queue_tag(const char *prefix, const char *name)
     return tag;
 }
 
-/* --- the table -------------------------------------------------------------- */
-
-void redis_queues_init(struct redis_queues *queues)
-{
-    pthread_mutex_init(&queues->mutex, NULL);
-    queues->first = NULL;
-}
+/* --- one queue -------------------------------------------------------------- */
 
 static void queue_free(struct redis_queue *queue)
 {
@@ -84,9 +80,51 @@ static void queue_free(struct redis_queue *queue)
         queue->owners = owner->next;
         free(owner);
     }
-    for (int i = 0; i < REDIS_KEY_COUNT; i++)
-        free(queue->keys[i]);
     free(queue);
+}
+
+/* The queue, its name and all its keys in one block; NULL: out of memory. */
+static struct redis_queue *queue_alloc(const char *name, const char *tag)
+{
+    size_t name_size = strlen(name) + 1, tag_size = strlen(tag);
+    size_t size = sizeof(struct redis_queue) + name_size;
+    for (int i = 0; i < REDIS_KEY_COUNT; i++)
+        size += tag_size + strlen(key_names[i]) + 1;
+    struct redis_queue *queue = calloc(1, size);
+    if (queue == NULL)
+        return NULL;
+    memcpy(queue->name, name, name_size);
+    char *at = queue->name + name_size;
+    for (int i = 0; i < REDIS_KEY_COUNT; i++) {
+        size_t key_size = strlen(key_names[i]);
+        queue->keys[i] = at;
+        queue->key_sizes[i] = tag_size + key_size;
+        memcpy(at, tag, tag_size);
+        memcpy(at + tag_size, key_names[i], key_size + 1);
+        at += tag_size + key_size + 1;
+    }
+    return queue;
+}
+
+static struct redis_queue *queue_new(const char *prefix, const char *name,
+                                     uint16_t hash)
+{
+    char *tag = redis_queue_tag(prefix, name);
+    struct redis_queue *queue = tag == NULL ? NULL : queue_alloc(name, tag);
+    free(tag);
+    if (queue == NULL)
+        return NULL;
+    queue->hash = hash;
+    queue->slot = redis_key_slot(queue->keys[0], queue->key_sizes[0]);
+    return queue;
+}
+
+/* --- the table -------------------------------------------------------------- */
+
+void redis_queues_init(struct redis_queues *queues)
+{
+    *queues = (struct redis_queues){ .first = NULL };
+    pthread_mutex_init(&queues->mutex, NULL);
 }
 
 void redis_queues_clear(struct redis_queues *queues)
@@ -96,56 +134,72 @@ void redis_queues_clear(struct redis_queues *queues)
         queues->first = queue->next;
         queue_free(queue);
     }
+    free(queues->table);
+    queues->table = NULL;
     pthread_mutex_destroy(&queues->mutex);
 }
 
-/* False: out of memory. */
-static bool make_keys(struct redis_queue *queue, const char *prefix)
+static struct redis_queue **place_of(const struct redis_queues *queues,
+                                     uint16_t hash)
 {
-    char *tag = redis_queue_tag(prefix, queue->name);
-    bool made = tag != NULL;
-    for (int i = 0; made && i < REDIS_KEY_COUNT; i++) {
-        size_t size = strlen(tag) + strlen(key_names[i]);
-        queue->keys[i] = malloc(size + 1);
-        queue->key_sizes[i] = size;
-        made = queue->keys[i] != NULL;
-        if (made)
-            snprintf(queue->keys[i], size + 1, "%s%s", tag, key_names[i]);
-    }
-    free(tag);
-    return made;
+    return &queues->table[hash & (queues->table_size - 1)];
 }
 
-static struct redis_queue *queue_new(const char *prefix, const char *name)
+/* Twice as large, or the first one. Without memory the one there is does, if there
+ * is one; more places than hashes would stay empty. */
+static bool table_grow(struct redis_queues *queues)
 {
-    size_t size = strlen(name) + 1;
-    struct redis_queue *queue = calloc(1, sizeof *queue + size);
-    if (queue == NULL)
-        return NULL;
-    memcpy(queue->name, name, size);
-    if (!make_keys(queue, prefix)) {
-        queue_free(queue);
-        return NULL;
+    size_t size = queues->table_size == 0 ? TABLE_FIRST : 2 * queues->table_size;
+    struct redis_queue **table = size > TABLE_MOST ? NULL : calloc(size, sizeof *table);
+    if (table == NULL)
+        return queues->table_size > 0;
+    free(queues->table);
+    queues->table = table;
+    queues->table_size = size;
+    for (struct redis_queue *queue = queues->first; queue != NULL;
+         queue = queue->next) {
+        struct redis_queue **place = place_of(queues, queue->hash);
+        queue->next_alike = *place;
+        *place = queue;
     }
-    queue->slot = redis_key_slot(queue->keys[0], queue->key_sizes[0]);
+    return true;
+}
+
+static bool table_add(struct redis_queues *queues, struct redis_queue *queue)
+{
+    if (queues->count >= queues->table_size && !table_grow(queues))
+        return false;
+    struct redis_queue **place = place_of(queues, queue->hash);
+    queue->next_alike = *place;
+    *place = queue;
+    queue->next = queues->first;
+    queues->first = queue;
+    queues->count++;
+    return true;
+}
+
+static struct redis_queue *table_find(const struct redis_queues *queues,
+                                      const char *name, uint16_t hash)
+{
+    struct redis_queue *queue =
+        queues->table_size == 0 ? NULL : *place_of(queues, hash);
+    while (queue != NULL && (queue->hash != hash || strcmp(queue->name, name) != 0))
+        queue = queue->next_alike;
     return queue;
 }
 
 struct redis_queue *redis_queue_at(struct redis_queues *queues, const char *prefix,
                                    const char *name)
 {
+    uint16_t hash = pawl_queue_hash(name);
     pthread_mutex_lock(&queues->mutex);
-    struct redis_queue **link = &queues->first;
-    while (*link != NULL && strcmp((*link)->name, name) != 0)
-        link = &(*link)->next;
-    struct redis_queue *queue = *link;
-    if (queue == NULL)
-        queue = queue_new(prefix, name);
-    else
-        *link = queue->next;
-    if (queue != NULL) { /* to the front: the same one is wanted soon */
-        queue->next = queues->first;
-        queues->first = queue;
+    struct redis_queue *queue = table_find(queues, name, hash);
+    if (queue == NULL) {
+        queue = queue_new(prefix, name, hash);
+        if (queue != NULL && !table_add(queues, queue)) {
+            queue_free(queue);
+            queue = NULL;
+        }
     }
     pthread_mutex_unlock(&queues->mutex);
     return queue;

@@ -5,6 +5,7 @@
 #define PAWL_STORAGE_REDIS_QUEUE_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "storage/redis/redis_call.h"
 
@@ -48,17 +49,24 @@ struct redis_owner_turns {
 };
 
 struct redis_queue {
-    struct redis_queue *next;
+    struct redis_queue *next;       /* of all; from the newest to the oldest */
+    struct redis_queue *next_alike; /* in its place of the table */
+    uint16_t hash;                  /* pawl_queue_hash() of its name */
     int slot;
+    atomic_int unplain; /* redis_exchange.c: so many exchanges are likely not plain */
     struct redis_owner_turns *owners; /* guarded by the table's mutex */
     char *keys[REDIS_KEY_COUNT];
     size_t key_sizes[REDIS_KEY_COUNT];
-    char name[];
+    char name[]; /* and behind it the bytes of the keys */
 };
 
+/* Every call looks its queue up here, with the mutex: so it is a table by hash. */
 struct redis_queues {
     pthread_mutex_t mutex;
-    struct redis_queue *first;
+    struct redis_queue *first;  /* of all */
+    struct redis_queue **table; /* by the low bits of the hash */
+    size_t table_size;          /* a power of two; 0: there is no table yet */
+    size_t count;
 };
 
 void redis_queues_init(struct redis_queues *queues);

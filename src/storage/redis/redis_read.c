@@ -35,11 +35,13 @@ static enum pawl_status read_job(const struct redis_instance *self,
 
 static enum pawl_status get_in(struct redis_instance *self,
                                const struct redis_queue *queue, struct pawl_id id,
-                               struct pawl_job **out, struct pawl_error *err)
+                               int64_t until, struct pawl_job **out,
+                               struct pawl_error *err)
 {
     struct redis_call call;
     redisReply *reply = NULL;
     redis_begin(self, queue, &redis_script_get, false, &call);
+    call.until = until;
     redis_args_add(&call.args, id.b, sizeof id.b);
     enum pawl_status status = redis_look(self, &call, &reply, err);
     if (status != PAWL_OK)
@@ -63,17 +65,17 @@ static void find_met(struct redis_instance *self, uint16_t hash,
     out->count = 0;
     pthread_mutex_lock(&self->queues.mutex);
     for (struct redis_queue *q = self->queues.first; q != NULL; q = q->next)
-        if (pawl_queue_hash(q->name) == hash && out->count < NAMESAKES_MOST)
+        if (q->hash == hash && out->count < NAMESAKES_MOST)
             out->queues[out->count++] = q;
     pthread_mutex_unlock(&self->queues.mutex);
 }
 
 /* Meet all queues that are registered and have this hash. */
 static enum pawl_status meet(struct redis_instance *self, uint16_t hash,
-                             struct pawl_error *err)
+                             int64_t until, struct pawl_error *err)
 {
     struct redis_names names;
-    enum pawl_status status = redis_names_read(self, &names, err);
+    enum pawl_status status = redis_names_read(self, until, &names, err);
     for (size_t i = 0; i < names.count && status == PAWL_OK; i++)
         if (pawl_queue_hash(names.names[i]) == hash &&
             redis_enter(self, names.names[i], err) == NULL)
@@ -84,11 +86,12 @@ static enum pawl_status meet(struct redis_instance *self, uint16_t hash,
 
 static enum pawl_status get_met(struct redis_instance *self,
                                 const struct namesakes *met, struct pawl_id id,
-                                struct pawl_job **out, struct pawl_error *err)
+                                int64_t until, struct pawl_job **out,
+                                struct pawl_error *err)
 {
     enum pawl_status status = PAWL_NOT_FOUND;
     for (size_t i = 0; i < met->count && status == PAWL_NOT_FOUND; i++)
-        status = get_in(self, met->queues[i], id, out, err);
+        status = get_in(self, met->queues[i], id, until, out, err);
     return status;
 }
 
@@ -96,16 +99,17 @@ static enum pawl_status get_anywhere(struct redis_instance *self, struct pawl_id
                                      struct pawl_job **out, struct pawl_error *err)
 {
     uint16_t hash = pawl_id_queue_hash(id);
+    int64_t until = redis_call_until(&self->client);
     struct namesakes met, now_met;
     find_met(self, hash, &met);
-    enum pawl_status status = get_met(self, &met, id, out, err);
+    enum pawl_status status = get_met(self, &met, id, until, out, err);
     if (status != PAWL_NOT_FOUND)
         return status;
-    status = meet(self, hash, err);
+    status = meet(self, hash, until, err);
     if (status != PAWL_OK)
         return status;
     find_met(self, hash, &now_met);
-    return now_met.count > met.count ? get_met(self, &now_met, id, out, err)
+    return now_met.count > met.count ? get_met(self, &now_met, id, until, out, err)
                                      : PAWL_NOT_FOUND;
 }
 
@@ -117,7 +121,7 @@ enum pawl_status redis_get(struct pawl_storage *storage, const char *queue,
     if (queue == NULL)
         return get_anywhere(self, id, out, err);
     const struct redis_queue *entry = redis_enter(self, queue, err);
-    return entry == NULL ? PAWL_ENOMEM : get_in(self, entry, id, out, err);
+    return entry == NULL ? PAWL_ENOMEM : get_in(self, entry, id, 0, out, err);
 }
 
 /* --- places -------------------------------------------------------------------- */
@@ -182,6 +186,7 @@ static bool read_place(const redisReply *rank, const redisReply *tie,
 #define PAGE_BEGIN 3 /* words before the first job */
 #define JOB_PARTS 5
 
+/* One damaged record must not hide the others: the page has one job less. */
 static enum pawl_status read_page(const struct redis_instance *self,
                                   const struct pawl_list *in,
                                   const redisReply *reply,
@@ -195,17 +200,20 @@ static enum pawl_status read_page(const struct redis_instance *self,
         return redis_look_strange(self, "a page of jobs", err);
     if (at[0]->integer != 0 && !read_place(at[1], at[2], in->state, &out->next))
         return redis_look_strange(self, "the end of a page", err);
-    for (at += PAGE_BEGIN; out->job_count < count; at += JOB_PARTS) {
+    at += PAGE_BEGIN;
+    for (size_t i = 0; i < count; i++, at += JOB_PARTS) {
         struct redis_job_parts parts = { .id = at[0],
                                          .head = at[1],
                                          .body = at[2],
                                          .errors = at[3],
                                          .result = at[4] };
+        struct pawl_error why = { 0 };
         enum pawl_status status =
-            redis_job_read(in->queue, &parts, &out->jobs[out->job_count], err);
-        if (status != PAWL_OK)
-            return status;
-        out->job_count++;
+            redis_job_read(in->queue, &parts, &out->jobs[out->job_count], &why);
+        if (status == PAWL_OK)
+            out->job_count++;
+        else if (status != PAWL_ECORRUPT)
+            return pawl_error_set(err, status, "%s", why.message);
     }
     return PAWL_OK;
 }

@@ -7,16 +7,16 @@
 
 #include <string.h>
 
-#define U48_MAX ((INT64_C(1) << 48) - 1)
+#include "storage/redis/redis_bytes.h"
 
 /* --- numbers and bytes ------------------------------------------------------- */
 
-static void write_number(uint8_t **at, int64_t number, int size)
+/* What the field cannot hold becomes the nearest number that it can. */
+static void write_number(uint8_t **at, int64_t number, size_t size)
 {
-    int64_t most = size == 6 ? U48_MAX : (INT64_C(1) << (8 * size)) - 1;
+    int64_t most = (INT64_C(1) << (8 * size)) - 1;
     number = number < 0 ? 0 : number > most ? most : number;
-    for (int i = size - 1; i >= 0; i--)
-        *(*at)++ = (uint8_t)((uint64_t)number >> (8 * i));
+    *at = redis_bytes_write(*at, (uint64_t)number, size);
 }
 
 static void write_bytes(uint8_t **at, const void *bytes, size_t size)

@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "storage/redis/redis_bytes.h"
+
 #define RECORD_FORMAT 1
 #define HEAD_CANCEL_ASKED 1 /* the other flags are for the scripts */
 
@@ -41,10 +43,7 @@ static struct slice read_bytes(struct reader *r, size_t size)
 static int64_t read_number(struct reader *r, size_t size)
 {
     struct slice bytes = read_bytes(r, size);
-    uint64_t number = 0;
-    for (size_t i = 0; i < bytes.size; i++)
-        number = number << 8 | bytes.at[i];
-    return (int64_t)number;
+    return (int64_t)redis_bytes_read(bytes.at, bytes.size);
 }
 
 static struct slice read_text(struct reader *r, size_t size)

@@ -12,10 +12,10 @@
 /* In scripts and outside of them. AUTH, HELLO and QUIT are always allowed. */
 static const char *const rights_commands =
     "+evalsha +eval +ping +info +role +client|setname "
-    "+exists +hdel +hget +hgetall +hmget +hscan +hset +time +type "
+    "+exists +hdel +hget +hgetall +hlen +hmget +hscan +hset +time +type "
     "+llen +lrange +lset +ltrim +rpush "
     "+sadd +smembers +xadd +xread +xrevrange "
-    "+zadd +zcard +zcount +zmscore +zrange +zrangebyscore +zrank +zrem "
+    "+zadd +zcard +zcount +zmscore +zrange +zrangebyscore +zrem "
     "+zrevrangebyscore";
 
 /* Of a pattern, what is not plain is any one byte: so no blank, quote or star of a

@@ -3,7 +3,9 @@
  * Where there is one server this is a list of one. Else one thread at a time looks
  * (redis_sentinel.c, redis_cluster.c) with no mutex held; those whose server is in
  * no doubt go on meanwhile, the others wait for what it finds. A look holds for a
- * while, also one that failed, so that doubt in many threads makes few looks.
+ * while, also one that failed, so that doubt in many threads makes few looks. Where
+ * there are sentinels they are asked once a second also when nobody doubts
+ * (redis_watch.c); if none answers, all stays as it is.
  *
  * Servers stay in the list until the route is freed, since threads hold their
  * pools; one that is no master any more has its connections closed. */
@@ -13,6 +15,7 @@
 #include <string.h>
 
 #include "storage/redis/redis_route_internal.h"
+#include "storage/redis/redis_watch.h"
 #include "util/clock.h"
 #include "util/thread.h"
 
@@ -20,6 +23,9 @@
 /* Least time between two looks. */
 #define SENTINEL_GAP_NS (250 * NS_PER_MS)
 #define CLUSTER_GAP_NS (500 * NS_PER_MS)
+/* ... and after which the watch makes one; and how long that may take. */
+#define WATCH_GAP_NS (1000 * NS_PER_MS)
+#define WATCH_PATIENCE_NS (1000 * NS_PER_MS)
 #define NODES_ASKED 64
 
 struct node {
@@ -43,6 +49,7 @@ struct redis_route {
     int64_t seen_ns;          /* ... the latest one that found something */
     struct pawl_error failed; /* status < 0: why the latest one did not */
     struct redis_sentinel_list sentinels; /* of the thread that looks */
+    struct redis_watch *watch; /* from the first look that found a master on */
 };
 
 /* --- servers ------------------------------------------------------------------ */
@@ -120,6 +127,7 @@ void redis_route_free(struct redis_route *route)
 
     if (!route)
         return;
+    redis_watch_stop(route->watch);
     while ((node = route->nodes)) {
         route->nodes = node->next;
         redis_pool_free(node->pool);
@@ -151,6 +159,16 @@ static void leave_unused(struct redis_route *route)
     }
 }
 
+static struct node **slot_at(struct redis_route *route, int slot)
+{
+    return &route->slots[slot % route->slot_count];
+}
+
+static bool in_doubt(const struct redis_route *route, const struct node *node)
+{
+    return !node || node->doubted_ns > route->seen_ns;
+}
+
 static enum pawl_status no_memory(struct pawl_error *err)
 {
     return pawl_error_set(err, PAWL_ENOMEM, "out of memory for the way to a server");
@@ -172,8 +190,10 @@ static enum pawl_status look_for_master(struct redis_route *route, int64_t deadl
     node = node_at(route, &master);
     if (!node)
         return no_memory(err);
-    /* It may be cut off from the others, and not know that they chose another. */
-    if (route->slots[0] == node)
+    /* It may be cut off from the others, and not know that they chose another. In no
+     * doubt we stay with it: after a failover they learn of it one after the other,
+     * and we would go to and fro. */
+    if (route->slots[0] == node && in_doubt(route, node))
         redis_sentinel_doubt(&route->sentinels);
     route->slots[0] = node;
     return PAWL_OK;
@@ -256,17 +276,19 @@ static void look(struct redis_route *route, int64_t deadline)
     pthread_cond_broadcast(&route->looked);
 }
 
+/* What the watch does. */
+static void look_unasked(void *context)
+{
+    struct redis_route *route = context;
+    int64_t now = clock_mono_ns();
+
+    pthread_mutex_lock(&route->mutex);
+    if (!route->looking && now - route->look_ns >= WATCH_GAP_NS)
+        look(route, now + WATCH_PATIENCE_NS);
+    pthread_mutex_unlock(&route->mutex);
+}
+
 /* --- the way to a slot -------------------------------------------------------- */
-
-static struct node **slot_at(struct redis_route *route, int slot)
-{
-    return &route->slots[slot % route->slot_count];
-}
-
-static bool in_doubt(const struct redis_route *route, const struct node *node)
-{
-    return !node || node->doubted_ns > route->seen_ns;
-}
 
 static enum pawl_status no_way(struct redis_route *route, int slot,
                                struct pawl_error *err)
@@ -279,6 +301,13 @@ static enum pawl_status no_way(struct redis_route *route, int slot,
     return pawl_error_set(err, PAWL_EUNREACHABLE,
                           "no node of %.150s serves slot %d: see CLUSTER INFO",
                           route->settings->where, slot);
+}
+
+/* It is no harm if it cannot be had now: the next look tries again. */
+static void start_watch(struct redis_route *route)
+{
+    if (route->settings->kind == REDIS_SENTINEL && route->seen_ns > 0 && !route->watch)
+        route->watch = redis_watch_start(look_unasked, route);
 }
 
 enum pawl_status redis_route_to(struct redis_route *route, int slot, int64_t deadline,
@@ -296,6 +325,7 @@ enum pawl_status redis_route_to(struct redis_route *route, int slot, int64_t dea
         } else if (route->look_ns == 0 ||
                    clock_mono_ns() - route->look_ns >= route->gap_ns) {
             look(route, deadline);
+            start_watch(route);
         } else {
             break;
         }
@@ -371,9 +401,11 @@ enum pawl_status redis_route_all(struct redis_route *route, int64_t deadline,
     struct node *node;
 
     *count = 0;
-    if (status < 0 && route->seen_ns == 0)
-        return status;
     pthread_mutex_lock(&route->mutex);
+    if (status < 0 && route->seen_ns == 0) {
+        pthread_mutex_unlock(&route->mutex);
+        return status;
+    }
     leave_unused(route);
     for (node = route->nodes; node; node = node->next)
         if (node->in_use && *count < most)

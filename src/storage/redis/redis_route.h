@@ -20,9 +20,9 @@ void redis_route_free(struct redis_route *route);
 int redis_key_slot(const char *key, size_t size);
 
 /* The pool for a slot (any slot where there is no Cluster), asking sentinels or
- * nodes if that is not known. The pool lives as long as the route. Sentinels:
- * EUNREACHABLE "no sentinel answers (tried ...)" and NOT_FOUND-like EDENIED-free
- * text "unknown master 'x'" are told apart in the message. */
+ * nodes if that is not known. The pool lives as long as the route. That no sentinel
+ * answers and that those which do know no such master is EUNREACHABLE both times; the
+ * message tells which it is. */
 enum pawl_status redis_route_to(struct redis_route *route, int slot,
                                 int64_t deadline, struct redis_pool **out,
                                 struct pawl_error *err);

@@ -7,8 +7,10 @@
  * all begins again with the next look.
  *
  * We do not subscribe to +switch-master. It is a hint that can be lost, so the way
- * is asked for anew whenever a connection fails, as clients have to in any case, and
- * Redis closes the connections of a master that it makes a replica. */
+ * is asked for anew whenever a connection fails, as clients have to in any case. That
+ * alone would be too late after a planned failover: only ten seconds later is the old
+ * master made a replica and closes its connections, and what it took until then is
+ * lost. So the sentinels are asked once a second as well (redis_watch.c). */
 #include "storage/redis/redis_route_internal.h"
 
 #include <stdio.h>

@@ -3,19 +3,27 @@
 
 #include <string.h>
 
+#include "storage/redis/redis_bytes.h"
+
 #define SLOTS 16 /* seqs of a session that are remembered */
+
+void redis_session_add_field(struct redis_args *args, struct pawl_session session,
+                             uint64_t seq)
+{
+    uint8_t *field = redis_args_space(args, sizeof session + 1);
+    if (field == NULL)
+        return;
+    memcpy(field, &session, sizeof session);
+    field[sizeof session] = (uint8_t)(seq % SLOTS);
+}
 
 void redis_session_add(struct redis_args *args, struct pawl_session session,
                        uint64_t seq)
 {
-    uint8_t *field = redis_args_space(args, sizeof session + 1);
-    if (field != NULL) {
-        memcpy(field, &session, sizeof session);
-        field[sizeof session] = (uint8_t)(seq % SLOTS);
-    }
+    redis_session_add_field(args, session, seq);
     uint8_t *word = redis_args_space(args, 8);
-    for (int i = 7; word != NULL && i >= 0; i--, seq >>= 8)
-        word[i] = (uint8_t)seq;
+    if (word != NULL)
+        redis_bytes_write(word, seq, 8);
 }
 
 static bool is_status(const redisReply *reply, const char *text)

@@ -5,7 +5,10 @@
 
 #include "storage/redis/redis_call.h"
 
-/* Add the field in the hash of sessions and the seq, as two words. */
+/* Add the field in the hash of sessions, as one word. */
+void redis_session_add_field(struct redis_args *args, struct pawl_session session,
+                             uint64_t seq);
+/* The same, and the seq as another. */
 void redis_session_add(struct redis_args *args, struct pawl_session session,
                        uint64_t seq);
 /* What became of each job. results[].id are the jobs' own before the call. ETOOOLD,

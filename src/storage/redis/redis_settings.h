@@ -61,7 +61,7 @@ enum pawl_status redis_settings_parse(const char *scheme,
                                       struct pawl_error *err);
 /* Wipe the passwords. */
 void redis_settings_clear(struct redis_settings *settings);
-/* "redis://host:port/db" of one address, for messages. */
+/* "host:port", "[v6]:port" or the path of the socket, for messages. */
 void redis_address_format(const struct redis_address *address, char *text,
                           size_t size);
 

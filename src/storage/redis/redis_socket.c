@@ -9,6 +9,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -62,7 +63,7 @@ ssize_t redis_socket_read(int fd, void *bytes, size_t size, short *wants)
 {
     ssize_t n;
     do
-        n = recv(fd, bytes, size, 0);
+        n = recv(fd, bytes, size, MSG_DONTWAIT);
     while (n < 0 && errno == EINTR);
     if (n > 0)
         return n;
@@ -73,11 +74,47 @@ ssize_t redis_socket_read(int fd, void *bytes, size_t size, short *wants)
                                                    : REDIS_IO_FAILED;
 }
 
+/* The kernel's patience is in steps, so that calls that all wait equally long need
+ * not set it anew for the microseconds by which they differ. */
+#define PATIENCE_STEP_MS 50
+
+static void set_patience(int fd, int64_t left_ns, long *set_ms)
+{
+    long steps = redis_socket_ms(0, left_ns) / PATIENCE_STEP_MS + 1;
+    long ms = steps * PATIENCE_STEP_MS;
+    if (ms == *set_ms)
+        return;
+    struct timeval time = { .tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000 };
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &time, sizeof time);
+    *set_ms = ms;
+}
+
+ssize_t redis_socket_read_by(int fd, void *bytes, size_t size, int64_t deadline,
+                             long *patience_ms)
+{
+    for (;;) {
+        int64_t left = deadline - clock_mono_ns();
+        if (left <= 0)
+            left = 0;
+        else
+            set_patience(fd, left, patience_ms);
+        ssize_t n = recv(fd, bytes, size, left == 0 ? MSG_DONTWAIT : 0);
+        if (n > 0)
+            return n;
+        if (n == 0)
+            return REDIS_IO_CLOSED;
+        if (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)
+            return REDIS_IO_FAILED;
+        if (left == 0 && errno != EINTR)
+            return REDIS_IO_AGAIN;
+    }
+}
+
 ssize_t redis_socket_write(int fd, const void *bytes, size_t size, short *wants)
 {
     ssize_t n;
     do
-        n = send(fd, bytes, size, MSG_NOSIGNAL);
+        n = send(fd, bytes, size, MSG_NOSIGNAL | MSG_DONTWAIT);
     while (n < 0 && errno == EINTR);
     if (n >= 0)
         return n;
@@ -121,6 +158,8 @@ static int connect_one(const struct sockaddr *to, socklen_t size,
         else if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &room) != 0)
             error = errno;
     }
+    if (error == 0 && fcntl(fd, F_SETFL, 0) != 0)
+        error = errno; /* from here on each call says whether it may wait */
     if (error != 0)
         close(fd);
     else

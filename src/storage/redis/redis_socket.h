@@ -1,4 +1,4 @@
-/* redis_socket.h - a socket that never blocks, TCP or unix, and waiting for it.
+/* redis_socket.h - a socket, TCP or unix, and waiting for it up to a deadline.
  *
  * Reading and writing answer how many bytes went, or one of REDIS_IO_*, and with
  * REDIS_IO_AGAIN what to wait for. redis_tls.h does the same over TLS, so that a
@@ -26,6 +26,11 @@ enum pawl_status redis_socket_open(const struct redis_address *address,
                                    int64_t deadline, int *fd,
                                    struct pawl_error *err);
 ssize_t redis_socket_read(int fd, void *bytes, size_t size, short *wants);
+/* Waits for the first byte; REDIS_IO_AGAIN: `deadline` passed (up to 50 ms ago).
+ * *patience_ms is the caller's to keep with the socket, 0 at first. It saves a lone
+ * command the poll() before its reply. */
+ssize_t redis_socket_read_by(int fd, void *bytes, size_t size, int64_t deadline,
+                             long *patience_ms);
 ssize_t redis_socket_write(int fd, const void *bytes, size_t size, short *wants);
 /* What of `events` came (poll's POLLERR and POLLHUP too), 0 when `deadline` passed
  * first, -1 with errno. Signals do not end it. */

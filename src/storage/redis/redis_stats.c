@@ -74,7 +74,8 @@ struct part {
 /* The queues of these names; calls up to part->count are to be cleared, always. */
 static enum pawl_status part_ask(struct redis_instance *self,
                                  const char *const *names, size_t count,
-                                 struct part *part, struct pawl_error *err)
+                                 int64_t until, struct part *part,
+                                 struct pawl_error *err)
 {
     *part = (struct part){ .count = 0 };
     for (size_t i = 0; i < count; i++) {
@@ -83,6 +84,7 @@ static enum pawl_status part_ask(struct redis_instance *self,
             return PAWL_ENOMEM;
         redis_begin(self, queue, &redis_script_stats, false, &part->calls[i]);
         part->calls[i].reads = true;
+        part->calls[i].until = until;
         part->count++;
     }
     return redis_call_all(&self->client, part->calls, part->count, part->replies,
@@ -101,13 +103,15 @@ static void part_clear(struct part *part)
  * entry that is filled never is behind the one whose name is in use. */
 static enum pawl_status count_part(struct redis_instance *self,
                                    const struct redis_names *names, size_t done,
-                                   struct pawl_stats *stats, struct pawl_error *err)
+                                   int64_t until, struct pawl_stats *stats,
+                                   struct pawl_error *err)
 {
     struct part *part = malloc(sizeof *part);
     size_t count = names->count - done < PART_SIZE ? names->count - done : PART_SIZE;
     if (part == NULL)
         return pawl_error_set(err, PAWL_ENOMEM, "out of memory for stats");
-    enum pawl_status status = part_ask(self, names->names + done, count, part, err);
+    enum pawl_status status =
+        part_ask(self, names->names + done, count, until, part, err);
     for (size_t i = 0; i < count && status == PAWL_OK; i++) {
         if (part->replies[i]->type == REDIS_REPLY_NIL)
             continue;
@@ -122,16 +126,15 @@ static enum pawl_status count_part(struct redis_instance *self,
 }
 
 static enum pawl_status count_all(struct redis_instance *self,
-                                  const struct redis_names *names,
+                                  const struct redis_names *names, int64_t until,
                                   struct pawl_stats *stats, struct pawl_error *err)
 {
-    int64_t until = clock_mono_ns() + self->client.deadline * 1000000;
     for (size_t done = 0; done < names->count; done += PART_SIZE) {
         if (done > 0 && clock_mono_ns() > until)
             return pawl_error_set(err, PAWL_ETIMEOUT,
                                   "redis at %s is too slow to count %zu queues",
                                   self->client.settings.where, names->count);
-        enum pawl_status status = count_part(self, names, done, stats, err);
+        enum pawl_status status = count_part(self, names, done, until, stats, err);
         if (status != PAWL_OK)
             return status;
     }
@@ -145,15 +148,16 @@ enum pawl_status redis_stats(struct pawl_storage *storage, const char *queue,
     struct redis_names all = { 0 }, one = { .names = &queue, .count = 1 };
     const struct redis_names *names = queue == NULL ? &all : &one;
     struct pawl_stats *stats = NULL;
+    int64_t until = redis_call_until(&self->client);
     enum pawl_status status =
-        queue == NULL ? redis_names_read(self, &all, err) : PAWL_OK;
+        queue == NULL ? redis_names_read(self, until, &all, err) : PAWL_OK;
     if (status == PAWL_OK) {
         stats = stats_new(names);
         if (stats == NULL)
             status = pawl_error_set(err, PAWL_ENOMEM, "out of memory for stats");
     }
     if (status == PAWL_OK)
-        status = count_all(self, names, stats, err);
+        status = count_all(self, names, until, stats, err);
     if (status == PAWL_OK && queue != NULL && stats->queue_count == 0)
         status = pawl_error_set(err, PAWL_NOT_FOUND, "there is no queue '%s'", queue);
     if (status == PAWL_OK)

@@ -62,16 +62,23 @@ struct redis_queue *redis_enter(struct redis_instance *self, const char *queue,
     return entry;
 }
 
+void redis_add_now(struct redis_instance *self, struct redis_args *args)
+{
+    const struct pawl_clock *clock = &self->client.clock;
+    if (self->client.settings.caller_clock)
+        redis_args_number(args, clock->now(clock->context));
+    else
+        redis_args_text(args, "");
+}
+
 void redis_add_clock(struct redis_instance *self, struct redis_args *args)
 {
     const struct pawl_clock *clock = &self->client.clock;
-    if (!self->client.settings.caller_clock) {
+    redis_add_now(self, args);
+    if (self->client.settings.caller_clock)
+        redis_args_number(args, clock->steady(clock->context));
+    else
         redis_args_text(args, "");
-        redis_args_text(args, "");
-        return;
-    }
-    redis_args_number(args, clock->now(clock->context));
-    redis_args_number(args, clock->steady(clock->context));
 }
 
 void redis_begin(struct redis_instance *self, const struct redis_queue *queue,
@@ -123,7 +130,7 @@ enum pawl_status redis_call_making(struct redis_instance *self,
     status = redis_register_queue(self, queue->name, err);
     if (status != PAWL_OK)
         return status;
-    call->args.argv[call->key_count + 2] = "1";
+    call->run_id_word = call->key_count + 2;
     return redis_call(&self->client, call, out, err);
 }
 
@@ -203,7 +210,10 @@ static enum pawl_status redis_open(struct pawl_storage *storage,
     client->route = redis_route_new(&client->settings);
     if (client->route == NULL || !redis_waiter_open(self))
         return pawl_error_set(err, PAWL_ENOMEM, "out of memory");
-    return find_store(self, config->must_exist, err);
+    client->opening = true;
+    status = find_store(self, config->must_exist, err);
+    client->opening = false;
+    return status;
 }
 
 static void redis_close(struct pawl_storage *storage)

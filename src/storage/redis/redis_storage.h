@@ -19,7 +19,6 @@ struct redis_instance {
     struct redis_queues queues;
     struct redis_waiter *waiter; /* redis_wait.c */
     uint8_t store_uuid[16];
-    bool insecure_warned;
 };
 
 /* One for each scheme: redis, rediss, redis+unix, redis-sentinel, redis-cluster. */
@@ -37,6 +36,8 @@ void redis_begin(struct redis_instance *self, const struct redis_queue *queue,
                  struct redis_call *call);
 /* The two words of the clock alone: what the caller's clock says, or twice "". */
 void redis_add_clock(struct redis_instance *self, struct redis_args *args);
+/* The first of them. */
+void redis_add_now(struct redis_instance *self, struct redis_args *args);
 /* The retention as one word: six numbers, see FORMAT.md, "keep". */
 void redis_add_retention(struct redis_args *args,
                          const struct pawl_retention *retention);
@@ -47,7 +48,8 @@ enum pawl_status redis_register_queue(struct redis_instance *self,
 /* redis_call() for the scripts that may make a queue: put, bring_in, alter. The word
  * behind the clock is theirs to say so: redis_begin() leaves it "0", and where the
  * script answers +NEW (the queue is not there, and nothing was done) the queue is
- * registered and the script called again with "1". */
+ * registered and the script called again with the server's run_id, which it keeps:
+ * from another one the first sweep sees that the server was away. */
 enum pawl_status redis_call_making(struct redis_instance *self,
                                    const struct redis_queue *queue,
                                    struct redis_call *call, redisReply **out,

@@ -3,7 +3,8 @@
  *
  * Who waits for what: for a server that cannot be connected, the pool, if it is the
  * only one there is, else this loop, which asks for the way anew each time; for one
- * that answers "not now", this loop and the server's pace, which all threads share.
+ * that answers "not now", this loop and the server's pace, which all threads share;
+ * for a slot that is being moved, this loop alone, so that other queues go on.
  */
 #include "storage/redis/redis_try.h"
 
@@ -19,6 +20,7 @@
 
 #define NS_PER_MS INT64_C(1000000)
 #define PAUSE_FIRST 50
+#define PAUSE_OF_SLOT 200 /* the first, where the server's pace is not kept */
 #define PAUSE_MOST 1000
 #define REDIRECTS_MOST 5
 /* With less time than this left nothing is begun any more. */
@@ -36,8 +38,12 @@ enum pawl_status redis_tries_init(struct redis_tries *tries, struct redis_client
     size_t count = (size_t)(args->count + head);
 
     *tries = (struct redis_tries){ .client = client, .call = call,
-                                   .started = clock_mono_ns(), .deadline = deadline,
+                                   .started = clock_mono_ns(),
+                                   .deadline = call->until ? call->until : deadline,
                                    .retries = client->settings.max_retries };
+    if (call->until && call->until - tries->started < LEAST_NS)
+        return pawl_error_set(err, PAWL_ETIMEOUT, "no time is left to ask redis at %s",
+                              client->settings.where);
     words->argv = args->failed ? NULL : malloc(count * sizeof *words->argv);
     words->sizes = args->failed ? NULL : malloc(count * sizeof *words->sizes);
     if (!words->argv || !words->sizes)
@@ -124,6 +130,10 @@ enum redis_verdict redis_tries_judge(struct redis_tries *tries, const redisReply
     if (action == REDIS_FINE)
         return REDIS_ANSWERED;
     redis_error_say(reply, status, address, &tries->failed);
+    tries->of_slot = action == REDIS_MOVED || action == REDIS_ASK ||
+                     action == REDIS_SLOT_LATER;
+    if (action == REDIS_BROKEN && status == PAWL_EDENIED)
+        tries->partly = true;
     switch (action) {
     case REDIS_MOVED:
     case REDIS_ASK:
@@ -133,6 +143,7 @@ enum redis_verdict redis_tries_judge(struct redis_tries *tries, const redisReply
         redis_route_doubt(tries->client->route, tries->call->slot);
         return REDIS_AGAIN;
     case REDIS_LATER:
+    case REDIS_SLOT_LATER:
     case REDIS_RELOAD:
         return REDIS_AGAIN;
     default:
@@ -175,11 +186,8 @@ static enum redis_verdict unconnected(struct redis_tries *tries)
 static enum pawl_status hear(struct redis_tries *tries, struct redis_conn *conn,
                              redisReply **out)
 {
-    int64_t most = clock_mono_ns() + tries->client->settings.reply_timeout * NS_PER_MS;
-
-    if (most > tries->deadline)
-        most = tries->deadline;
-    return redis_conn_receive(conn, most, out, &tries->failed);
+    return redis_conn_hear(conn, tries->client->settings.reply_timeout, tries->deadline,
+                           out, &tries->failed);
 }
 
 /* Send the words, after ASKING where the server has to be told that we know, and
@@ -257,7 +265,8 @@ static enum pawl_status connect(struct redis_tries *tries, struct redis_pool *po
                            &none, out, &tries->failed);
 }
 
-/* Is it the server that fails? Not one that is full: it works off jobs all the same. */
+/* Is it the server that fails? Not one that is full: it works off jobs all the same.
+ * Nor one that only moves a slot: its other queues must not wait for that one. */
 static bool is_failing(const struct redis_tries *tries, enum redis_verdict verdict,
                        bool broken)
 {
@@ -265,6 +274,8 @@ static bool is_failing(const struct redis_tries *tries, enum redis_verdict verdi
 
     if (broken)
         return status != PAWL_ENOMEM;
+    if (tries->of_slot)
+        return false;
     return verdict == REDIS_AGAIN ||
            (verdict == REDIS_FINAL && (status == PAWL_EDENIED || status == PAWL_EFORMAT ||
                                        status == PAWL_EIO));
@@ -315,6 +326,8 @@ static bool pause_before(struct redis_tries *tries)
         return false;
     if (tries->pause == 0)
         tries->pause = PAUSE_FIRST;
+    if (tries->of_slot && tries->pause < PAUSE_OF_SLOT)
+        tries->pause = PAUSE_OF_SLOT;
     pause = redis_pace_jitter(tries->pause);
     if (pause > left / 2 / NS_PER_MS)
         pause = left / 2 / NS_PER_MS;
@@ -332,9 +345,10 @@ enum pawl_status redis_tries_end(struct redis_tries *tries, struct pawl_error *e
 
     if (seconds >= 0.1)
         pawl_error_prefix(&tries->failed, "tried for %.1f s", seconds);
-    if (tries->maybe && !tries->call->reads) {
+    if ((tries->maybe || tries->partly) && !tries->call->reads) {
         tries->failed.status = PAWL_EUNKNOWN;
-        pawl_error_prefix(&tries->failed, "no answer, maybe done");
+        pawl_error_prefix(&tries->failed, tries->maybe ? "no answer, maybe done"
+                                                       : "maybe done in part");
     }
     if (err)
         *err = tries->failed;

@@ -27,7 +27,9 @@ struct redis_tries {
     pawl_duration pause;       /* before the next repeat; 0: none was made yet */
     struct redis_pool *sent_to; /* MOVED, ASK: where the next try goes; else NULL */
     bool asking;                /* ... ASK */
+    bool of_slot;               /* `failed` says nothing of the server's other slots */
     bool maybe;                 /* a try may have been executed */
+    bool partly;                /* one was refused when it had begun */
     struct pawl_error failed;   /* the latest failure */
 };
 
@@ -39,7 +41,8 @@ enum redis_verdict {
     REDIS_ELSEWHERE /* at once, and it is no repeat: the server said where */
 };
 
-/* ENOMEM: the words found no room. redis_tries_clear() in any case. */
+/* `deadline` is that of a call that says none. ENOMEM: the words found no room.
+ * ETIMEOUT: the call's time is over already. redis_tries_clear() in any case. */
 enum pawl_status redis_tries_init(struct redis_tries *tries, struct redis_client *client,
                                   const struct redis_call *call, int64_t deadline,
                                   struct pawl_error *err);

@@ -293,22 +293,25 @@ static int time_to_sleep(const struct redis_waiter *waiter, int64_t left)
     return (int)left;
 }
 
-/* Sleep. True: the wait is over. */
+/* Sleep. True: the wait is over. Only the first groups ever have a connection to wait
+ * for, and poll() refuses more entries than a process may have files. */
 static bool sleep_on(struct redis_waiter *waiter, int64_t left)
 {
     struct pollfd *polls = waiter->polls;
+    size_t count = waiter->group_count < CONNECTIONS_MOST ? waiter->group_count
+                                                          : CONNECTIONS_MOST;
     bool over = false;
     polls[0] = (struct pollfd){ .fd = waiter->kick_fd, .events = POLLIN };
-    for (size_t i = 0; i < waiter->group_count; i++) {
+    for (size_t i = 0; i < count; i++) {
         const struct redis_group *group = &waiter->groups[i];
         polls[i + 1] = (struct pollfd){
             .fd = group->blocked ? redis_conn_fd(group->conn) : -1,
             .events = POLLIN
         };
     }
-    if (poll(polls, waiter->group_count + 1, time_to_sleep(waiter, left)) < 0)
+    if (poll(polls, count + 1, time_to_sleep(waiter, left)) < 0)
         return false; /* a signal: all is looked at again */
-    for (size_t i = 0; i < waiter->group_count; i++) {
+    for (size_t i = 0; i < count; i++) {
         struct redis_group *group = &waiter->groups[i];
         if (polls[i + 1].revents != 0)
             over = hear(waiter, group) || over;

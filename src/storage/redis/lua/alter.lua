@@ -2,7 +2,7 @@
 -- alter.lua - an operator's moves: on named jobs, on those that match, or on the
 -- queue.
 --
--- ARGV: clock, '1' if it may make the queue, kind, from_states, fresh_start,
+-- ARGV: clock, '0' or, if it may make the queue, this server's run_id; kind, from_states, fresh_start,
 -- priority, retention, then what it is for: 'ids' and all ids in one word; or 'all',
 -- type ('' for any, else '=' and the type), older_than, limit, and where to go on:
 -- state, line, place or score, id; or 'queue'.
@@ -10,7 +10,7 @@
 -- letter for each: o, n, w or k for OK, NOT_FOUND, WRONG_STATE, KEY_TAKEN. For all:
 -- 'more': the limit was reached; 'done'; or 'on', and where to go on from: one call
 -- looks at a bounded number of jobs, however few of them match.
--- include: step, line, job, walk
+-- include: step, line, job, walk, order
 
 local RUN, CANCEL, REMOVE, REPRIORITISE = 0, 1, 2, 3
 local PAUSE, RESUME = 4, 5
@@ -23,6 +23,7 @@ if not meta_read() then
     return redis.status_reply('NEW')
   end
   meta_set('format', 1)
+  meta_set('server', ARGV[3])
 end
 local now = clock()
 local keep = meta.keep and retention(meta.keep) -- a person's cancel passes none
@@ -180,13 +181,9 @@ local function walk_line(state, n, place)
   return place
 end
 
--- Of a zset, behind this job, that stayed there when it was looked at.
+-- Of a zset, behind where this job stood when it was looked at.
 local function walk_zset(state, key, score, id)
-  local at = 0
-  if id ~= '' then
-    local rank = redis.call('ZRANK', key, id)
-    at = rank and rank + 1 or redis.call('ZCOUNT', key, '-inf', '(' .. score)
-  end
+  local at = id == '' and 0 or rank_behind(key, score, id)
   while looks < LOOKS do
     local ids = redis.call('ZRANGE', key, at, at + SLICE - 1)
     if #ids == 0 then
@@ -242,6 +239,7 @@ local function alter_queue()
     meta_set('paused', '1')
   elseif kind == RESUME then
     redis.call('HDEL', META, 'paused')
+    head_places(1) -- nobody's: it is how a waiter sees that something arrived
     woken = true
   else
     meta_set('keep', ARGV[8])

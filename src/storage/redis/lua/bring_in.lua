@@ -1,9 +1,10 @@
 #!lua
 -- bring_in.lua - storing whole jobs that lived elsewhere.
 --
--- ARGV: clock, '1' if it may make the queue, the field in sessions, seq, count, then
--- five words for each job: id, state and the first 19 bytes of its body; its head
--- without a place, or ''; its body from the flags on; errors; result.
+-- ARGV: clock, '0' or, if it may make the queue, this server's run_id; the field in
+-- sessions, seq, count, then five words for each job: id, state and the first 19 bytes
+-- of its body; its head without a place, or ''; its body from the flags on; errors;
+-- result.
 -- Replies: as put, with which it shares one count of seqs: OK; or a byte for each
 -- job, the status, and for KEY_TAKEN the holder's id. NEW: there is no queue;
 -- TOOOLD; or, if this seq was another put, how many jobs that had.
@@ -34,6 +35,7 @@ end
 local now = clock()
 if not exists then
   meta_set('format', 1)
+  meta_set('server', ARGV[3])
 end
 local all_stored, any_waits = true, false
 

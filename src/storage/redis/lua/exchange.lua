@@ -1,248 +1,12 @@
 #!lua flags=allow-oom
--- exchange.lua - outcomes in, claimed jobs out.
+-- exchange.lua - outcomes in, claimed jobs out: whatever they are. Most exchanges do
+-- not come here, but are done by exchange_plain.lua.
 --
--- ARGV: clock, owner, its field in claims ('' if nothing is to be claimed), turn (u64;
--- and u32: how many jobs of that claim were handed out before, if any), retention, lease, claim_max, then two words for each outcome: id, epoch (u32),
--- kind (u8), delay (u48; not for a completion); and its error or result.
--- Replies: a letter for each outcome ('' if all are OK): o for OK, s for STALE;
--- 1 if the queue is paused; next_at; for a claim that is handed out again and does not
--- fit, how many of its jobs then were, else 0; then five for each claimed job: id,
--- head, body, errors, result.
---
--- Two ways lead to the same end. The plain way is for completions and claims that
--- meet nothing out of the ordinary, which is nearly all; it stands before the
--- library, because making the library's functions takes as long as five jobs. What
--- is not plain is found out while it reads; then the complete way begins anew.
-
-local OWNER, CLAIM_FIELD, TURN = ARGV[3], ARGV[4], string.sub(ARGV[5], 1, 8)
-local lease, most = tonumber(ARGV[7]), tonumber(ARGV[8])
-local FIRST_OUTCOME = 9
-local outcomes = (#ARGV - FIRST_OUTCOME + 1) / 2
-local NONE48, FIRST_CLAIM = '\0\0\0\0\0\0', '\0\1\0\0\0\0\0\1' -- attempt, crashes, epoch
-
--- A new head is put together from pieces of the old one, which takes half as long as
--- unpacking and packing all of it. `tail`: what all heads of this call end with.
-local function completed_head(head, place, result, tail)
-  local middle = string.sub(head, 3, 18)
-  if result ~= '' then
-    local priority, flags = string.byte(head, 3, 4)
-    local rest = string.sub(head, 5, 18)
-    middle = string.char(priority, flags % 8 >= 4 and flags or flags + 4) .. rest
-  end
-  return '\1\6' .. middle .. struct.pack('>I6', place) .. string.sub(head, 25, 30) .. tail
-end
-
-local function claimed_head(head, body, tail)
-  if not head then
-    local flags, priority = string.byte(body, 26, 27)
-    flags = flags == 1 and 8 or 0 -- a reject key is what can be let go of
-    return '\1\4' .. string.char(priority, flags) .. FIRST_CLAIM ..
-           string.sub(body, 8, 13) .. tail
-  end
-  local priority, flags, attempt, crashes, epoch = struct.unpack('>BBHHI4', head, 3)
-  return '\1\4' .. struct.pack('>BBHHI4', priority, flags - flags % 2, attempt + 1,
-                               crashes, epoch + 1) .. string.sub(head, 13, 18) .. tail
-end
-
--- --- the plain way ------------------------------------------------------------------
-
-repeat -- once; `break` leaves for the complete way, with nothing written yet
-  local META, JOBS, HEADS, ERRORS, RESULTS = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
-  local LEASES, STRAYS, CLAIMS, LINES = KEYS[8], KEYS[9], KEYS[14], 15
-  local FINISHED, PLAIN_MOST = KEYS[LINES + 11], 1500
-  local is_plain = true
-
-  local meta, all = {}, redis.call('HGETALL', META)
-  for i = 1, #all, 2 do
-    local field = all[i]
-    meta[field] = all[i + 1]
-  end
-  if not meta.format or meta.paused or outcomes > PLAIN_MOST or most > PLAIN_MOST or
-     redis.call('ZCARD', STRAYS) > 0 then
-    break
-  end
-  local now, steady = tonumber(ARGV[1]), tonumber(ARGV[2])
-  if not now then
-    local time = redis.call('TIME')
-    now = time[1] * 1000 + math.floor(time[2] / 1000)
-  end
-  now = math.max(now, tonumber(meta.now) or 0)
-  local now48 = struct.pack('>I6', now)
-  local new_meta = { 'now', now }
-  local heads, words = {}, 0 -- the new ones, for HSET
-
-  -- Outcomes: completions of jobs without a reject key, none of which goes at once.
-  local done, stale, results, over = {}, nil, nil, nil
-  local base = tonumber(meta['base:11']) or 0
-  if outcomes > 0 then
-    local ids, seen, tail = {}, {}, now48 .. OWNER
-    for i = 1, outcomes do
-      ids[i] = string.sub(ARGV[FIRST_OUTCOME + 2 * i - 2], 1, 16)
-    end
-    local before = redis.call('HMGET', HEADS, unpack(ids))
-    local length = redis.call('LLEN', FINISHED)
-    local place = 2 ^ 44 + base + length
-    for i = 1, outcomes do
-      local at = FIRST_OUTCOME + 2 * i - 2
-      local id, head, word, result = ids[i], before[i], ARGV[at], ARGV[at + 1]
-      local state, flags, _ = 0, 0, nil
-      if head and string.sub(head, 9, 12) == string.sub(word, 17, 20) and
-         string.sub(head, 37, 52) == OWNER then
-        state, _, flags = string.byte(head, 2, 4)
-      end
-      if flags >= 8 or seen[id] or string.byte(word, 21) ~= 0 then
-        is_plain = false
-        break
-      end
-      seen[id] = true
-      if state == 4 then
-        heads[words + 1] = id
-        heads[words + 2] = completed_head(head, place + #done, result, tail)
-        words = words + 2
-        done[#done + 1] = id
-        if result ~= '' then
-          results = results or {}
-          results[#results + 1] = id
-          results[#results + 1] = result
-        end
-      elseif state ~= 6 then
-        stale = stale or {}
-        stale[i] = true
-      end
-    end
-    local age, count = string.match(meta.keep or ARGV[6], '^(%S+) (%S+)')
-    age, count = tonumber(age), tonumber(count)
-    local over_count = count < 0 and 0 or math.min(length + #done - count, 2 * #done)
-    if over_count > 0 then
-      over = redis.call('LRANGE', FINISHED, 0, over_count - 1)
-    end
-    is_plain = is_plain and age ~= 0 and count ~= 0 and over_count <= length and
-               (meta['holes:11'] or '0') == '0'
-  end
-  if not is_plain then
-    break
-  end
-
-  -- Claims, from the lanes' lists, of jobs whose ttl is not over.
-  local reply, at = { '', 0, 0, 0 }, 4
-  local claimed, taken, leases, with_more = {}, {}, {}, nil
-  if most > 0 then
-    local before = redis.call('HGET', CLAIMS, CLAIM_FIELD)
-    if before and struct.unpack('>I8', before) >= struct.unpack('>I8', TURN) then
-      break
-    end
-    local lease_end = string.format('%.0f', (steady or now) + lease)
-    local tail = NONE48 .. now48 .. NONE48 .. OWNER
-    local last = tostring(most - 1) -- as text: numbers are slow to hand to a command
-    for lane = 1, 10 do
-      local ids = redis.call('LRANGE', KEYS[LINES + lane], '0', last)
-      if #ids > 0 then
-        taken[lane] = #ids
-        is_plain = is_plain and (meta['holes:' .. lane] or '0') == '0'
-        local befores = redis.call('HMGET', HEADS, unpack(ids))
-        local bodies = redis.call('HMGET', JOBS, unpack(ids))
-        for i = 1, #ids do
-          local id, body, expires48 = ids[i], bodies[i], nil
-          expires48 = body and string.sub(body, 14, 19)
-          if not body or
-             (expires48 ~= NONE48 and struct.unpack('>I6', expires48) <= now) then
-            is_plain = false
-            break
-          end
-          local head = claimed_head(befores[i], body, tail)
-          if befores[i] then
-            with_more = with_more or {}
-            with_more[#with_more + 1] = at
-          end
-          heads[words + 1], heads[words + 2], words = id, head, words + 2
-          claimed[#claimed + 1] = id
-          leases[2 * #claimed - 1], leases[2 * #claimed] = lease_end, id
-          reply[at + 1], reply[at + 2], reply[at + 3] = id, head, body
-          reply[at + 4], reply[at + 5], at = false, false, at + 5
-        end
-        last = tostring(most - #claimed - 1)
-        if #claimed == most then
-          break
-        end
-      end
-    end
-  end
-  if not is_plain then
-    break
-  end
-
-  -- Nothing can go wrong any more.
-  if #done > 0 then
-    redis.call('ZREM', LEASES, unpack(done))
-    redis.call('RPUSH', FINISHED, unpack(done))
-  end
-  if words > 0 then
-    redis.call('HSET', HEADS, unpack(heads))
-  end
-  if results then
-    redis.call('HSET', RESULTS, unpack(results))
-  end
-  if over then
-    redis.call('LTRIM', FINISHED, #over, -1)
-    new_meta[#new_meta + 1] = 'base:11'
-    new_meta[#new_meta + 1] = base + #over
-    redis.call('HDEL', JOBS, unpack(over))
-    redis.call('HDEL', HEADS, unpack(over))
-    for key = 4, 5 do -- errors and results; often no job has any
-      if redis.call('EXISTS', KEYS[key]) == 1 then
-        redis.call('HDEL', KEYS[key], unpack(over))
-      end
-    end
-  end
-  for lane, count in pairs(taken) do
-    redis.call('LTRIM', KEYS[LINES + lane], count, -1)
-    new_meta[#new_meta + 1] = 'base:' .. lane
-    new_meta[#new_meta + 1] = (tonumber(meta['base:' .. lane]) or 0) + count
-  end
-  if #claimed > 0 then
-    redis.call('ZADD', LEASES, unpack(leases))
-    if lease > (tonumber(meta.lease) or 0) then
-      new_meta[#new_meta + 1] = 'lease'
-      new_meta[#new_meta + 1] = lease
-    end
-  end
-  if most > 0 then
-    redis.call('HSET', CLAIMS, CLAIM_FIELD, TURN .. now48 .. table.concat(claimed))
-  end
-  redis.call('HSET', META, unpack(new_meta))
-
-  if with_more then
-    local ids = {}
-    for n, place in ipairs(with_more) do
-      ids[n] = reply[place + 1]
-    end
-    local errors = redis.call('HMGET', ERRORS, unpack(ids))
-    local earlier = redis.call('HMGET', RESULTS, unpack(ids))
-    for n, place in ipairs(with_more) do
-      reply[place + 4], reply[place + 5] = errors[n], earlier[n]
-    end
-  end
-  if stale then
-    for i = 1, outcomes do
-      stale[i] = stale[i] and 's' or 'o'
-    end
-    reply[1] = table.concat(stale)
-  end
-  for key = 6, 7 do -- scheduled and failed
-    local first = redis.call('ZRANGE', KEYS[key], '0', '0', 'WITHSCORES')
-    if first[2] and (reply[3] == 0 or tonumber(first[2]) < reply[3]) then
-      reply[3] = tonumber(first[2])
-    end
-  end
-  return reply
-until true
-
--- --- the complete way ---------------------------------------------------------------
-
--- include: step, line, job
+-- Words and replies: lib/outcome.lua.
+-- include: outcome, step, line, job
 
 if not meta_read() then
-  return { string.rep('s', outcomes), 0, 0, 0 }
+  return { string.rep('s', outcomes), 0, 0, 0, 0 }
 end
 local now, steady = clock()
 local now48 = struct.pack('>I6', now)
@@ -279,7 +43,8 @@ local function judge()
   for i = 1, outcomes do
     local id, head, word = ids[i], heads[i], word_of(i)
     local letter = 's'
-    if head and string.sub(head, 9, 12) == string.sub(word, 17, 20) and
+    if head and #head == HEAD_SIZE and
+       string.sub(head, 9, 12) == string.sub(word, 17, 20) and
        string.sub(head, 37, 52) == OWNER then
       local state, _, flags = string.byte(head, 2, 4)
       local to = LEADS_TO[string.byte(word, 21)]
@@ -437,6 +202,7 @@ end
 -- --- claims -------------------------------------------------------------------------
 
 local reply = {} -- of the whole step
+local bytes = 0  -- of the bodies in it
 local with_errors, with_results = {}, {} -- where in it errors and results go
 local lease_end = string.format('%.0f', steady + lease)
 
@@ -444,6 +210,7 @@ local function hand_out(id, head, body)
   local at = #reply
   reply[at + 1], reply[at + 2], reply[at + 3] = id, head, body
   reply[at + 4], reply[at + 5] = false, false
+  bytes = bytes + #body
   local flags = string.byte(head, 4)
   if has(flags, HAS_ERRORS) then
     with_errors[#with_errors + 1] = at + 4
@@ -477,8 +244,8 @@ end
 local function claim_lane(lane, wanted, looks, claimed)
   local saved, leases = later('HSET', HEADS), later('ZADD', LEASES)
   local tail = NONE48 .. now48 .. NONE48 .. OWNER
-  while wanted > 0 and looks > 0 do
-    local found = line_take(lane, math.min(wanted, looks))
+  while wanted > 0 and looks > 0 and bytes < BODIES_MOST do
+    local found = line_take(lane, math.min(wanted, looks, FIRST_SLICE))
     if #found == 0 then
       break
     end
@@ -487,7 +254,8 @@ local function claim_lane(lane, wanted, looks, claimed)
     local bodies = read_all('HMGET', JOBS, found)
     for i = 1, #found do
       local id, head, body = found[i], found_heads[i], bodies[i]
-      local over = body and string.sub(body, 14, 19)
+      local sound = body and #body >= BODY_LEAST and (not head or #head == HEAD_SIZE)
+      local over = sound and string.sub(body, 14, 19)
       if over and over ~= NONE48 and struct.unpack('>I6', over) <= now then
         expire(id, head, body)
       elseif over then
@@ -508,7 +276,7 @@ end
 local function claim()
   local claimed, wanted, looks = {}, most, most + 100
   for lane = 1, 10 do
-    if wanted == 0 or looks == 0 then
+    if wanted == 0 or looks == 0 or bytes >= BODIES_MOST then
       break
     end
     wanted, looks = claim_lane(lane, wanted, looks, claimed)
@@ -527,20 +295,23 @@ local function claim_again(since, claimed)
   for at = 1 + 16 * handed_out, #claimed, 16 do
     again[#again + 1] = string.sub(claimed, at, at + 15)
   end
-  local found_heads = read_all('HMGET', HEADS, again)
-  local bodies = read_all('HMGET', JOBS, again)
   local left = most
-  for i = 1, #again do
-    local head = found_heads[i]
-    if left == 0 then
-      reply[4] = handed_out + i - 1
-      break
-    end
-    if head and bodies[i] and string.byte(head, 2) == PROCESSING and
-       string.sub(head, 25, 30) == since and string.sub(head, 37, 52) == OWNER then
-      hand_out(again[i], head, bodies[i])
-      later_two('ZADD', LEASES, lease_end, again[i])
-      left = left - 1
+  for from = 1, #again, FIRST_SLICE do
+    local to = math.min(from + FIRST_SLICE - 1, #again)
+    local found_heads = redis.call('HMGET', HEADS, unpack(again, from, to))
+    local bodies = redis.call('HMGET', JOBS, unpack(again, from, to))
+    for i = 1, #bodies do
+      local id, head = again[from + i - 1], found_heads[i]
+      if left == 0 or bytes >= BODIES_MOST then
+        reply[4] = handed_out + from + i - 2
+        return
+      end
+      if head and bodies[i] and string.byte(head, 2) == PROCESSING and
+         string.sub(head, 25, 30) == since and string.sub(head, 37, 52) == OWNER then
+        hand_out(id, head, bodies[i])
+        later_two('ZADD', LEASES, lease_end, id)
+        left = left - 1
+      end
     end
   end
 end
@@ -555,13 +326,15 @@ local function claim_for_turn()
   elseif not before or
          struct.unpack('>I8', turn_before) < struct.unpack('>I8', TURN) then
     local claimed = meta.paused and '' or claim()
+    reply[5] = (bytes >= BODIES_MOST or line_take_stopped()) and
+               #claimed < 16 * most and 1 or 0
     later_two('HSET', CLAIMS, CLAIM_FIELD, TURN .. now48 .. claimed)
   end
 end
 
 -- --- the step -----------------------------------------------------------------------
 
-reply[1], reply[2], reply[3], reply[4] = '', 0, 0, 0
+reply[1], reply[2], reply[3], reply[4], reply[5] = '', 0, 0, 0, 0
 if outcomes > 0 then
   reply[1] = settle_outcomes()
 end

@@ -9,7 +9,7 @@
 -- first; 6 how many; 7 the type; not there: any
 -- Reply: 1 if more may follow; rank and tie where this page ended; then for each job
 -- id, head, body, errors, result
--- include: step, line
+-- include: step, line, order
 
 local STATE, RANK, TIE, MOST, TYPE =
   tonumber(ARGV[3]), ARGV[4], ARGV[5], tonumber(ARGV[6]), ARGV[7]
@@ -62,7 +62,8 @@ local function look(id, rank, tie)
   end
   looks = looks + 1
   local body = redis.call('HGET', JOBS, id)
-  if not TYPE or (body and string.sub(body, 31, 30 + string.byte(body, 30)) == TYPE) then
+  local size = TYPE and body and string.byte(body, 30) -- nil: damaged
+  if not TYPE or (size and string.sub(body, 31, 30 + size) == TYPE) then
     add_job(id, body)
   else
     bytes = bytes + (body and #body or 0)
@@ -156,38 +157,8 @@ end
 
 -- --- by time --------------------------------------------------------------------
 
--- As memcmp() has it; Lua's own < goes by the server's language.
-local function is_behind(id, other)
-  for i = 1, #id do
-    local a, b = string.byte(id, i), string.byte(other, i) or -1
-    if a ~= b then
-      return a > b
-    end
-  end
-  return false
-end
-
--- How many stand before what follows the last page. Many jobs may have one time;
--- among them the place is found by halving.
-local function passed_by_time(key)
-  if RANK == '' then
-    return 0
-  end
-  local low = redis.call('ZCOUNT', key, '-inf', '(' .. RANK)
-  local high = redis.call('ZCOUNT', key, '-inf', RANK)
-  while low < high do
-    local middle = math.floor((low + high) / 2)
-    if is_behind(redis.call('ZRANGE', key, middle, middle)[1], TIE) then
-      high = middle
-    else
-      low = middle + 1
-    end
-  end
-  return low
-end
-
 local function times_up(key)
-  local at = passed_by_time(key)
+  local at = RANK == '' and 0 or rank_behind(key, RANK, TIE)
   repeat
     local part = redis.call('ZRANGE', key, at, at + SLICE - 1, 'WITHSCORES')
     for i = 1, #part, 2 do

@@ -35,6 +35,7 @@ end
 
 write_all('ZADD', LEASES, extended)
 if #extended > 0 and lease > number('lease') then
-  redis.call('HSET', META, 'lease', lease)
+  meta_set('lease', lease)
 end
+flush()
 return table.concat(letters)

@@ -55,9 +55,12 @@ local function first_of(n)
   end
 end
 
--- Since when a pending job could run.
+-- Since when a pending job could run; nil: its record is damaged.
 local function pending_since(id)
   local head, body = redis.call('HGET', HEADS, id), redis.call('HGET', JOBS, id)
+  if not body or #body < 13 or (head and #head < 18) then
+    return nil
+  end
   local enqueued, run_at = struct.unpack('>I6I6', body, 2)
   if head then
     run_at = struct.unpack('>I6', head, 13)
@@ -65,14 +68,15 @@ local function pending_since(id)
   return math.max(enqueued, run_at)
 end
 
--- A job behind too many holes counts as new: its age is not known, but that it is
--- there is.
+-- A job behind too many holes, or damaged, counts as new: its age is not known, but
+-- that it is there is.
 local function oldest_pending(now)
   local oldest = -1
   for n = 1, 10 do
     if jobs_in(n, n) > 0 then
       local id = first_of(n)
-      oldest = math.max(oldest, id and now - pending_since(id) or 0, 0)
+      local since = id and pending_since(id) or now
+      oldest = math.max(oldest, now - since, 0)
     end
   end
   return oldest

@@ -5,7 +5,7 @@
 --
 -- ARGV: clock, limit, max_crashes, retention, run_id of this server.
 -- Replies: promoted, recovered, killed, expired, removed, more, next_at.
--- include: step, line, job, walk
+-- include: step, line, job, walk, order
 
 local limit, max_crashes = tonumber(ARGV[3]), tonumber(ARGV[4])
 local run_id = ARGV[6]
@@ -33,17 +33,6 @@ local function within_limit(ids)
 end
 
 -- --- what is due --------------------------------------------------------------------
-
--- `<` would compare as people of the server's country sort words.
-local function stands_before(a, b)
-  for i = 1, 16 do
-    local x, y = string.byte(a, i), string.byte(b, i)
-    if x ~= y then
-      return x < y
-    end
-  end
-  return false
-end
 
 -- The first due of both states together, in (run_at, id) order, one more than the
 -- limit if there are so many.
@@ -88,16 +77,43 @@ end
 
 -- --- what was lost ------------------------------------------------------------------
 
--- A server that was down, or has just become the master, let nobody renew: nothing
--- is over for as long as the longest lease, but what was given up.
-local function in_grace()
-  if run_id ~= '' and meta.server ~= run_id then
-    if meta.server then
-      meta_set('grace', steady + number('lease'))
+-- A server that was down or frozen, or has just become the master, let nobody renew,
+-- nor does a clock that was set forward. It shows by another run_id, or by no sweep for
+-- half a lease: while a worker lives there is one each second, and no other step can
+-- run before it and hide it. Then there is a grace of one longest lease.
+local function begin_grace()
+  local before, lease = number('swept_at'), number('lease')
+  local restarted = run_id ~= '' and meta.server and meta.server ~= run_id
+  local late = ARGV[1] == '' and before > 0 and steady - before > lease / 2
+  if lease > 0 and (restarted or late) then
+    if not restarted or before >= number('grace') then
+      meta_set('grace_from', before)
     end
+    meta_set('grace', steady + lease)
+  end
+  if run_id ~= '' and meta.server ~= run_id then
     meta_set('server', run_id)
   end
-  return steady < number('grace')
+  meta_set('swept_at', steady)
+end
+
+-- Leases that ended up to then are over. In a grace, what was over before it began:
+-- who sweeps once an hour would else begin one each time, and get no job back. A grace
+-- that is further ahead than it can be is of a clock that was ahead.
+local function over_until()
+  local grace = number('grace')
+  if steady < grace and grace <= steady + number('lease') then
+    return math.min(steady, number('grace_from'))
+  end
+  return steady
+end
+
+-- Without leases nobody needs the longest one. It only rises, so that one worker with
+-- a lease of a day would else make each grace a day.
+local function forget_lease()
+  if meta.lease and redis.call('ZCARD', LEASES) == 0 then
+    redis.call('HDEL', META, 'lease', 'grace', 'grace_from')
+  end
 end
 
 local function recover(id, job)
@@ -136,7 +152,7 @@ local function clean(state)
   local place, looks = 0, 0
   while place do
     local ids, places, upto = line_slice(n, place, LOOK)
-    looks = looks + (#ids == 0 and LOOK or 0)
+    looks = looks + LOOK - #ids
     if looks > HOLE_LOOKS then
       more = 1
       line_cut(n, place + 1, cut)
@@ -146,7 +162,8 @@ local function clean(state)
     for i = 1, #ids do
       local over = bound.count >= 0 and last - places[i] >= bound.count
       if not over and heads then
-        local finished_at = heads[i] and struct.unpack('>I6', heads[i], 31) or 0
+        local whole = heads[i] and #heads[i] == HEAD_SIZE
+        local finished_at = whole and struct.unpack('>I6', heads[i], 31) or 0
         over = now - finished_at >= bound.age
       end
       if not over or removed == limit then
@@ -179,13 +196,17 @@ local function clean_keys()
   end
 end
 
--- What was answered to puts and exchanges of long ago: a few entries each time, round
--- and round. In both, the time follows on a number of eight bytes.
+-- What was answered to puts and exchanges of long ago: a part of the entries each time,
+-- round and round, the larger the more there are, so that a round takes a quarter of
+-- an hour. In both, the time follows on a number of eight bytes.
 local function clean_answers(key, cursor)
-  local found = redis.call('HSCAN', key, meta[cursor] or '0', 'COUNT', 20)
+  local count = math.floor(redis.call('HLEN', key) / 1000)
+  local found = redis.call('HSCAN', key, meta[cursor] or '0', 'COUNT',
+                           math.min(math.max(count, 20), 500))
   local entries = found[2]
   for i = 1, #entries, 2 do
-    if struct.unpack('>I6', entries[i + 1], 9) + WEEK <= now then
+    local entry = entries[i + 1]
+    if #entry < 14 or struct.unpack('>I6', entry, 9) + WEEK <= now then
       later_one('HDEL', key, entries[i])
     end
   end
@@ -197,10 +218,11 @@ end
 -- --- the step -----------------------------------------------------------------------
 
 each_job(within_limit(due_ids()), promote)
-each_job(within_limit(redis.call('ZRANGEBYSCORE', LEASES, '-inf',
-                                 in_grace() and '-inf' or steady,
+begin_grace()
+each_job(within_limit(redis.call('ZRANGEBYSCORE', LEASES, '-inf', over_until(),
                                  'LIMIT', 0, limit + 1)), recover)
 lines_trim()
+forget_lease()
 for state = COMPLETED, CANCELLED do
   clean(state)
 end

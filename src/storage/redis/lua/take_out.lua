@@ -2,36 +2,51 @@
 -- take_out.lua - handing jobs over to another storage: held, then deleted or put
 -- back.
 --
--- ARGV: clock, kind ('hold', 'confirm' or 'release'), mover; to hold: from_states
--- and limit; else all ids in one word.
--- Replies: hold: for each job its id, head, body, errors and result, the head being
--- of before it was held; else a letter for each id: o or n for OK, NOT_FOUND.
+-- ARGV: clock, kind ('hold', 'confirm' or 'release'), mover; to hold: from_states,
+-- limit, and the place to go on from (0: the first); else all ids in one word.
+-- Replies: hold: the place to go on from, if nothing was found so far and there is more
+-- to look at, else 0; then for each job its id, head, body, errors and result, the head
+-- being of before it was held; else a letter for each id: o or n for OK, NOT_FOUND.
 -- include: step, line, job, walk
 
 local kind, mover = ARGV[3], ARGV[4]
 local HOLD_BYTES = 64 * 1024 * 1024 -- what one reply may be large; then fewer jobs
+local HOLD_SLICE = 20    -- jobs that are read at once: a job and its result may be large
+local HOLD_LOOKS = 20000 -- elements of lines that one call looks at in vain
 local exists = meta_read()
 
 -- --- hold ---------------------------------------------------------------------------
 
--- Add the ids of a line, from its first job on, up to `most` in all; `allowed` (nil:
--- all) says for the ids of a slice which of them.
-local function gather_line(n, ids, most, allowed)
-  local place = 0
-  while place and #ids < most do
+local ids, most = {}, nil -- what is found, and how many at most
+local looks = 0           -- in vain
+
+-- Is there enough, or was enough looked at?
+local function is_enough()
+  return #ids >= most or looks >= HOLD_LOOKS
+end
+
+-- Add the ids of a line, from its first job behind `place` on; `allowed` (nil: all) says
+-- for the ids of a slice which of them. Where it ended.
+local function gather_line(n, place, allowed)
+  while not is_enough() do
     local some, _, upto = line_slice(n, place, LOOK)
-    local entries = allowed and allowed(some)
+    if not upto then
+      break
+    end
+    local entries, found = allowed and allowed(some), #ids
     for i = 1, #some do
       if #ids < most and (not entries or entries[i]) then
         ids[#ids + 1] = some[i]
       end
     end
+    looks = looks + LOOK - (#ids - found)
     place = upto
   end
+  return place
 end
 
-local function gather_zset(key, ids, most)
-  if #ids < most then
+local function gather_zset(key)
+  if not is_enough() then
     for _, id in ipairs(redis.call('ZRANGE', key, 0, most - #ids - 1)) do
       ids[#ids + 1] = id
     end
@@ -39,37 +54,37 @@ local function gather_zset(key, ids, most)
 end
 
 -- Which of these held jobs are the mover's.
-local function is_mine(ids)
-  local entries = read_all('HMGET', HOLDS, ids)
-  for i = 1, #ids do
+local function is_mine(some)
+  local entries = read_all('HMGET', HOLDS, some)
+  for i = 1, #some do
     entries[i] = entries[i] and string.sub(entries[i], 1, 16) == mover
   end
   return entries
 end
 
--- What is held already, then the states in the order of their numbers. Second: how
--- many are of the first kind.
-local function gather(from_states, most)
-  local ids = {}
-  gather_line(HELD_LINE, ids, most, is_mine)
+-- What is held already, behind `place`, then the states in the order of their numbers.
+-- How many are of the first kind; and where the held end. The other lines need no place
+-- to go on from: what was looked at in vain there are holes in front, which go.
+local function gather(from_states, place)
+  place = gather_line(HELD_LINE, place, is_mine)
   local held = #ids
   if has(from_states, 2 ^ IN_SCHEDULED) then
-    gather_zset(SCHEDULED, ids, most)
+    gather_zset(SCHEDULED)
   end
   for n = 1, 10 do
     if has(from_states, 2 ^ PENDING) then
-      gather_line(n, ids, most)
+      gather_line(n, 0)
     end
   end
   if has(from_states, 2 ^ IN_FAILED) then
-    gather_zset(FAILED, ids, most)
+    gather_zset(FAILED)
   end
   for state = COMPLETED, CANCELLED do
     if has(from_states, 2 ^ state) then
-      gather_line(FINISHED_LINE[state], ids, most)
+      gather_line(FINISHED_LINE[state], 0)
     end
   end
-  return ids, held
+  return held, place
 end
 
 local function hold_one(job)
@@ -83,14 +98,20 @@ end
 -- The head of a job that is held already, as it was before.
 local function head_before(id, head)
   local entry = redis.call('HGET', HOLDS, id)
+  if not head then -- somebody deleted it
+    return head
+  end
   return string.sub(head, 1, 1) .. string.sub(entry, 17, 17) .. string.sub(head, 3)
 end
 
-local function hold(from_states, most)
-  local ids, held = gather(from_states, most)
-  local reply, bytes = {}, 0
-  for from = 1, #ids, SLICE do
-    local part = { unpack(ids, from, math.min(from + SLICE - 1, #ids)) }
+local function hold(from_states, after)
+  local held, place = gather(from_states, after)
+  local reply, bytes = { 0 }, 0
+  if #ids == 0 and is_enough() then
+    reply[1] = math.max(place, 1)
+  end
+  for from = 1, #ids, HOLD_SLICE do
+    local part = { unpack(ids, from, math.min(from + HOLD_SLICE - 1, #ids)) }
     local heads, bodies = read_all('HMGET', HEADS, part), read_all('HMGET', JOBS, part)
     local errors = read_all('HMGET', ERRORS, part)
     local results = read_all('HMGET', RESULTS, part)
@@ -102,7 +123,7 @@ local function hold(from_states, most)
         else
           hold_one(job)
         end
-        bytes = bytes + #bodies[i]
+        bytes = bytes + #bodies[i] + #(errors[i] or '') + #(results[i] or '')
         reply[#reply + 1] = { part[i], heads[i], bodies[i], errors[i], results[i] }
       end
     end
@@ -171,6 +192,7 @@ if kind ~= 'hold' then
   return settle(ARGV[5])
 end
 if not exists then
-  return {}
+  return { 0 }
 end
-return hold(tonumber(ARGV[5]), tonumber(ARGV[6]))
+most = tonumber(ARGV[6])
+return hold(tonumber(ARGV[5]), tonumber(ARGV[7]))

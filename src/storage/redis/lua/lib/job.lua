@@ -13,6 +13,7 @@ local CANCEL_ASKED, HAS_ERRORS, HAS_RESULT, HAS_REJECT_KEY = 1, 2, 4, 8 -- of a 
 local HAS_KEY, IS_THROTTLE = 1, 2                                       -- of a body
 local HEAD = '>BBBBHHI4I6I6I6I6c16'
 local BODY = '>BI6I6I6I6BBHB'
+local HEAD_SIZE, BODY_SIZE = 52, 30 -- of a body: what comes before the type
 local NOBODY = string.rep('\0', 16)
 local ERRORS_KEPT = 10
 
@@ -47,9 +48,15 @@ local function read_head(job, head)
     struct.unpack(HEAD, head)
 end
 
--- A job in hand from what is stored of it; nil: there is none.
+-- Can a job be made of this? What somebody else wrote over must not stop the step for
+-- all others.
+local function is_whole(head, body)
+  return body and #body >= BODY_SIZE and (not head or #head == HEAD_SIZE)
+end
+
+-- A job in hand from what is stored of it; nil: there is none, or it is damaged.
 local function job_of(id, head, body)
-  if not body then
+  if not is_whole(head, body) then
     return nil
   end
   local job = { id = id, body = body }
@@ -57,6 +64,10 @@ local function job_of(id, head, body)
     read_head(job, head)
   else
     fresh(job)
+  end
+  if job.state < IN_SCHEDULED or job.state > HELD or
+     job.priority < 1 or job.priority > 10 then
+    return nil
   end
   return job
 end
@@ -84,10 +95,11 @@ local function type_of(job)
   return string.sub(job.body, 31, 30 + size)
 end
 
--- The unique key's text, its ttl, and whether it is a throttle; nil: it has none.
+-- The unique key's text, its ttl, and whether it is a throttle; nil: it has none, or the
+-- body ends before it.
 local function key_of(job)
   local flags, _, _, _, type_size = string.byte(job.body, 26, 30)
-  if not has(flags, HAS_KEY) then
+  if not type_size or not has(flags, HAS_KEY) or #job.body < 38 + type_size then
     return nil
   end
   local size, ttl, at = struct.unpack('>HI6', job.body, 31 + type_size)
@@ -96,9 +108,9 @@ end
 
 -- --- unique keys ----------------------------------------------------------------------
 
--- Who holds the key now, from its entry in UNIQUE; nil: nobody.
+-- Who holds the key now, from its entry in UNIQUE; nil: nobody, or it is damaged.
 local function holder_in(entry, now)
-  if not entry then
+  if not entry or #entry < 22 then
     return nil
   end
   local id, over = struct.unpack('>c16I6', entry)
@@ -253,10 +265,11 @@ local function to_finished(job, state, now, keep)
   save(job)
 end
 
--- One more error; `stored` is its entry in ERRORS, or false.
+-- One more error; `stored` is its entry in ERRORS, or false. A damaged one is begun
+-- anew.
 local function add_error(job, stored, now, text)
   local count, rest = 0, ''
-  if stored then
+  if stored and #stored > 10 and string.byte(stored) <= ERRORS_KEPT then
     count, rest = string.byte(stored), string.sub(stored, 2)
   end
   if count == ERRORS_KEPT then

@@ -39,8 +39,9 @@ end
 
 -- --- time -------------------------------------------------------------------------
 
--- Wall clock and lease clock in ms: the caller's for tests, else the server's, which
--- never goes back within a queue.
+-- Wall clock and lease clock in ms: the caller's for tests, else the server's. The wall
+-- clock never goes back within a queue. The lease clock does when the server's does:
+-- else one that was a day ahead for a moment would stop all leases for a day.
 local function clock()
   local now, steady
   if ARGV[1] ~= '' then
@@ -48,13 +49,14 @@ local function clock()
   else
     local time = redis.call('TIME')
     now = time[1] * 1000 + math.floor(time[2] / 1000)
+    steady = now
   end
   if now < number('now') then
     now = number('now')
   elseif now > number('now') then
     meta_set('now', now)
   end
-  return now, steady or now
+  return now, steady
 end
 
 -- --- writes -----------------------------------------------------------------------

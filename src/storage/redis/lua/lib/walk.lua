@@ -3,7 +3,7 @@
 
 local SLICE = 100 -- jobs that are read at once
 local LOOK = 500  -- elements of a list that are read at once
-local HOLE_LOOKS = 50000 -- holes that one step looks at in one line
+local HOLE_LOOKS = 20000 -- holes that one step looks at in one line
 
 -- All digits: Lua's own conversion has 14.
 local function digits(value)
