@@ -5,6 +5,7 @@
  */
 #include <string.h>
 
+#include "storage/redis/redis_bytes.h"
 #include "storage/redis/redis_storage.h"
 #include "util/clock.h"
 
@@ -15,12 +16,6 @@
 #define TIME_MAX ((INT64_C(1) << 48) - 1)
 
 /* --- the words -------------------------------------------------------------- */
-
-static void write_number(uint8_t *at, uint64_t number, int size)
-{
-    for (int i = size - 1; i >= 0; i--, number >>= 8)
-        at[i] = (uint8_t)number;
-}
 
 /* The claim's field in `claims`, and its turn. */
 static void add_turn(struct redis_args *args, const struct pawl_owner *owner,
@@ -38,9 +33,9 @@ static void add_turn(struct redis_args *args, const struct pawl_owner *owner,
     }
     uint8_t *word = redis_args_space(args, turn->from == 0 ? 8 : 12);
     if (word != NULL) {
-        write_number(word, turn->number, 8);
+        redis_bytes_write(word, turn->number, 8);
         if (turn->from != 0)
-            write_number(word + 8, turn->from, 4);
+            redis_bytes_write(word + 8, turn->from, 4);
     }
 }
 
@@ -51,10 +46,10 @@ static void add_outcome(struct redis_args *args, const struct pawl_outcome *o)
     uint8_t *word = redis_args_space(args, plain ? 21 : 27);
     if (word != NULL) {
         memcpy(word, o->id.b, sizeof o->id.b);
-        write_number(word + 16, o->epoch, 4);
+        redis_bytes_write(word + 16, o->epoch, 4);
         word[20] = (uint8_t)o->kind;
         if (!plain)
-            write_number(word + 21, (uint64_t)delay, 6);
+            redis_bytes_write(word + 21, (uint64_t)delay, 6);
     }
     if (plain && o->result_size > 0)
         redis_args_add(args, o->result, o->result_size);
@@ -68,6 +63,7 @@ static void build(struct redis_instance *self, const struct redis_queue *queue,
 {
     redis_begin(self, queue, &redis_script_exchange, false, call);
     call->repeatable = true;
+    call->until = redis_call_until(&self->client);
     redis_args_add(&call->args, in->owner.b, sizeof in->owner.b);
     add_turn(&call->args, &in->owner, turn);
     redis_add_retention(&call->args, &in->retention);

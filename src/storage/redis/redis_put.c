@@ -5,6 +5,7 @@
  */
 #include <string.h>
 
+#include "storage/redis/redis_bytes.h"
 #include "storage/redis/redis_session.h"
 #include "storage/redis/redis_storage.h"
 
@@ -24,12 +25,6 @@ static const char *const bases[PRIORITIES + 1] = {
 #define COUNT_OF(array) (sizeof(array) / sizeof *(array))
 
 /* --- the words -------------------------------------------------------------- */
-
-static void write_number(uint8_t *at, uint64_t number, int size)
-{
-    for (int i = size - 1; i >= 0; i--, number >>= 8)
-        at[i] = (uint8_t)number;
-}
 
 static void add_key(struct redis_call *call, const struct redis_queue *queue,
                     int key)
@@ -60,19 +55,21 @@ static void add_id(struct redis_args *args, const struct pawl_new_job *job)
     if (word == NULL)
         return;
     memcpy(word, job->id.b, sizeof job->id.b);
-    write_number(word + 16, (uint64_t)job->run_at, 6);
-    write_number(word + 22, (uint64_t)job->delay, 6);
-    write_number(word + 28, (uint64_t)job->ttl, 6);
+    redis_bytes_write(word + 16, (uint64_t)job->run_at, 6);
+    redis_bytes_write(word + 22, (uint64_t)job->delay, 6);
+    redis_bytes_write(word + 28, (uint64_t)job->ttl, 6);
 }
 
 /* The queue is there: else put_one.lua leaves it to put.lua. */
 static void build_one(struct redis_instance *self, const struct redis_queue *queue,
-                      const struct pawl_put *in, struct redis_call *call)
+                      const struct pawl_put *in, int64_t until,
+                      struct redis_call *call)
 {
     const struct pawl_new_job *job = in->jobs;
     struct redis_args *args = &call->args;
     *call = (struct redis_call){ .script = &redis_script_put_one,
                                  .slot = queue->slot,
+                                 .until = until,
                                  .repeatable = true };
     for (size_t i = 0; i < COUNT_OF(keys_of_all); i++)
         add_key(call, queue, (int)keys_of_all[i]);
@@ -86,11 +83,12 @@ static void build_one(struct redis_instance *self, const struct redis_queue *que
 }
 
 static void build(struct redis_instance *self, const struct redis_queue *queue,
-                  const struct pawl_put *in, struct redis_call *call)
+                  const struct pawl_put *in, int64_t until, struct redis_call *call)
 {
     bool used[PRIORITIES + 1] = { false }, few = false;
     *call = (struct redis_call){ .script = &redis_script_put,
                                  .slot = queue->slot,
+                                 .until = until,
                                  .repeatable = true };
     for (size_t i = 0; i < in->job_count; i++) {
         used[in->jobs[i].priority] = true;
@@ -124,12 +122,13 @@ enum one { ONE_STORED = 1, ONE_NO_QUEUE = 0, ONE_KNOWN = 2 }; /* put_one.lua */
 
 static enum pawl_status put_one(struct redis_instance *self,
                                 const struct redis_queue *queue,
-                                const struct pawl_put *in, long long *answer,
+                                const struct pawl_put *in, int64_t until,
+                                long long *answer,
                                 struct pawl_error *err)
 {
     struct redis_call call;
     redisReply *reply = NULL;
-    build_one(self, queue, in, &call);
+    build_one(self, queue, in, until, &call);
     enum pawl_status status = redis_call(&self->client, &call, &reply, err);
     if (status == PAWL_OK)
         *answer = reply->integer;
@@ -140,13 +139,13 @@ static enum pawl_status put_one(struct redis_instance *self,
 
 static enum pawl_status put_all(struct redis_instance *self,
                                 const struct redis_queue *queue,
-                                const struct pawl_put *in,
+                                const struct pawl_put *in, int64_t until,
                                 struct pawl_put_result *results,
                                 struct pawl_error *err)
 {
     struct redis_call call;
     redisReply *reply = NULL;
-    build(self, queue, in, &call);
+    build(self, queue, in, until, &call);
     enum pawl_status status = redis_call_making(self, queue, &call, &reply, err);
     if (status == PAWL_OK)
         status = redis_session_read(reply, in->queue, in->seq, results,
@@ -162,16 +161,17 @@ enum pawl_status redis_put(struct pawl_storage *storage, const struct pawl_put *
     struct redis_instance *self = (struct redis_instance *)storage;
     const struct redis_queue *queue = redis_enter(self, in->queue, err);
     enum pawl_status status = PAWL_OK;
+    int64_t until = redis_call_until(&self->client);
     long long answer = ONE_NO_QUEUE;
     if (queue == NULL)
         return PAWL_ENOMEM;
     for (size_t i = 0; i < in->job_count; i++)
         results[i] = (struct pawl_put_result){ PAWL_OK, in->jobs[i].id };
     if (in->job_count == 1 && !needs_few(in->jobs))
-        status = put_one(self, queue, in, &answer, err);
+        status = put_one(self, queue, in, until, &answer, err);
     if (status < 0 || answer == ONE_STORED)
         return status;
-    status = put_all(self, queue, in, results, err);
+    status = put_all(self, queue, in, until, results, err);
     /* A try of put_one.lua whose reply was lost may have stored it: that this call did
      * not get through does not say that it is not. */
     if (answer == ONE_KNOWN && status < 0 && status != PAWL_ETOOOLD &&

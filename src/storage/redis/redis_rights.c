@@ -40,13 +40,12 @@ void redis_rights(const char *prefix, char *text, size_t size)
 
 void redis_rights_line(const struct redis_settings *settings, char *text, size_t size)
 {
-    const char *user = settings->login.user;
     char rules[1024];
 
     redis_rights(settings->prefix, rules, sizeof rules);
-    /* "default" is who comes in without a name: not to be made small by this. */
-    snprintf(text, size, "ACL SETUSER %s reset on >PASSWORD %s%s%s",
-             user[0] && strcmp(user, "default") != 0 ? user : "pawl", rules,
+    /* Never the name in the URL: that may be the administrator, whom this would make
+     * small. */
+    snprintf(text, size, "ACL SETUSER pawl reset on >PASSWORD %s%s%s", rules,
              settings->db > 0 ? " +select" : "",
              settings->kind == REDIS_CLUSTER ? " +cluster|slots +asking" : "");
 }

@@ -27,6 +27,7 @@
 #define WATCH_GAP_NS (1000 * NS_PER_MS)
 #define WATCH_PATIENCE_NS (1000 * NS_PER_MS)
 #define NODES_ASKED 64
+#define SLOT_PACES 64
 
 struct node {
     struct node *next;
@@ -38,6 +39,7 @@ struct node {
 
 struct redis_route {
     const struct redis_settings *settings;
+    struct redis_pace slot_paces[SLOT_PACES]; /* by slot, several sharing one */
     pthread_mutex_t mutex;
     pthread_cond_t looked; /* a look is over */
     struct node *nodes;
@@ -82,6 +84,11 @@ static struct node *node_at(struct redis_route *route,
     return node;
 }
 
+struct redis_pace *redis_route_slot_pace(struct redis_route *route, int slot)
+{
+    return &route->slot_paces[slot % SLOT_PACES];
+}
+
 struct redis_pace *redis_route_pace(struct redis_route *route,
                                     const struct redis_pool *pool)
 {
@@ -101,6 +108,8 @@ struct redis_route *redis_route_new(const struct redis_settings *settings)
     if (!route)
         return NULL;
     route->settings = settings;
+    for (int i = 0; i < SLOT_PACES; i++)
+        redis_pace_init(&route->slot_paces[i]);
     route->slot_count = settings->kind == REDIS_CLUSTER ? REDIS_SLOTS : 1;
     route->gap_ns = settings->kind == REDIS_CLUSTER ? CLUSTER_GAP_NS : SENTINEL_GAP_NS;
     pthread_mutex_init(&route->mutex, NULL);
@@ -134,6 +143,8 @@ void redis_route_free(struct redis_route *route)
         redis_pace_clear(&node->pace);
         free(node);
     }
+    for (int i = 0; i < SLOT_PACES; i++)
+        redis_pace_clear(&route->slot_paces[i]);
     free(route->slots);
     pthread_cond_destroy(&route->looked);
     pthread_mutex_destroy(&route->mutex);

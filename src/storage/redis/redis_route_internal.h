@@ -40,6 +40,8 @@ enum pawl_status redis_cluster_map(const struct redis_address *nodes, int node_c
                                    struct pawl_error *err);
 void redis_map_clear(struct redis_map *map);
 
+/* The pace of a slot, that cannot be asked now while others of its server can. */
+struct redis_pace *redis_route_slot_pace(struct redis_route *route, int slot);
 /* The pace of the server that this pool, one of the route's, connects to. */
 struct redis_pace *redis_route_pace(struct redis_route *route,
                                     const struct redis_pool *pool);

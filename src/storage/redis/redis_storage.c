@@ -35,10 +35,12 @@ static int add_store_key(const struct redis_instance *self,
     return redis_key_slot(key, prefix_size + name_size);
 }
 
-enum pawl_status redis_register_queue(struct redis_instance *self,
-                                      const char *queue, struct pawl_error *err)
+/* Write down that the queue exists (the set of all queues). */
+static enum pawl_status register_queue(struct redis_instance *self,
+                                       const char *queue, int64_t until,
+                                       struct pawl_error *err)
 {
-    struct redis_call call = { .repeatable = true };
+    struct redis_call call = { .repeatable = true, .until = until };
     redisReply *reply = NULL;
     redis_args_text(&call.args, "SADD");
     call.slot = add_store_key(self, &call.args, "queues");
@@ -121,13 +123,15 @@ enum pawl_status redis_call_making(struct redis_instance *self,
                                    struct pawl_error *err)
 {
     redisReply *reply = NULL;
+    if (call->until == 0)
+        call->until = redis_call_until(&self->client);
     enum pawl_status status = redis_call(&self->client, call, &reply, err);
     if (status != PAWL_OK || !says_new(reply)) {
         *out = reply;
         return status;
     }
     freeReplyObject(reply);
-    status = redis_register_queue(self, queue->name, err);
+    status = register_queue(self, queue->name, call->until, err);
     if (status != PAWL_OK)
         return status;
     call->run_id_word = call->key_count + 2;
@@ -174,7 +178,8 @@ static enum pawl_status find_store(struct redis_instance *self, bool must_exist,
 {
     struct redis_call call = { .script = &redis_script_open,
                                .key_count = 1,
-                               .repeatable = true };
+                               .repeatable = true,
+                               .reads = true }; /* doing it again finds it done */
     redisReply *reply = NULL;
     call.slot = add_store_key(self, &call.args, "store");
     redis_args_text(&call.args, STORE_FORMAT);

@@ -41,9 +41,6 @@ void redis_add_now(struct redis_instance *self, struct redis_args *args);
 /* The retention as one word: six numbers, see FORMAT.md, "keep". */
 void redis_add_retention(struct redis_args *args,
                          const struct pawl_retention *retention);
-/* Write down that the queue exists (the set of all queues): before its first put. */
-enum pawl_status redis_register_queue(struct redis_instance *self,
-                                      const char *queue, struct pawl_error *err);
 
 /* redis_call() for the scripts that may make a queue: put, bring_in, alter. The word
  * behind the clock is theirs to say so: redis_begin() leaves it "0", and where the

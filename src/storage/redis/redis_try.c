@@ -287,19 +287,24 @@ static enum redis_verdict attempt(struct redis_tries *tries, redisReply **out)
     struct redis_pool *pool = tries->sent_to;
     enum redis_verdict verdict;
     struct redis_conn *conn;
-    struct redis_pace *pace;
+    struct redis_pace *pace, *slot_pace;
     int64_t patience;
     bool broken = false;
 
     tries->sent_to = NULL;
+    if (tries->failed.status < 0 && clock_mono_ns() > tries->deadline - LEAST_NS)
+        return REDIS_FINAL;
     if (!pool && redis_route_to(route, tries->call->slot, tries->deadline, &pool,
                                 &tries->failed) < 0)
         return unconnected(tries);
     pace = redis_route_pace(route, pool);
     /* What is sent in the last moment would only make us doubt whether it was done. */
     patience = tries->client->settings.max_retries == 0 ? 0 : tries->deadline - LEAST_NS;
-    if (redis_pace_turn(pace, patience, &tries->failed) < 0)
+    slot_pace = redis_route_slot_pace(route, tries->call->slot);
+    if (redis_pace_turn(pace, patience, &tries->failed) < 0 ||
+        redis_pace_turn(slot_pace, patience, &tries->failed) < 0)
         return REDIS_FINAL;
+    tries->of_slot = false;
     if (connect(tries, pool, &conn) < 0)
         return unconnected(tries);
     verdict = converse(tries, conn, out, &broken);
@@ -310,6 +315,10 @@ static enum redis_verdict attempt(struct redis_tries *tries, redisReply **out)
         redis_pace_failed(pace, verdict != REDIS_AGAIN, &tries->failed);
     else
         redis_pace_worked(pace);
+    if (tries->of_slot && verdict == REDIS_AGAIN)
+        redis_pace_failed(slot_pace, false, &tries->failed);
+    else if (verdict == REDIS_ANSWERED)
+        redis_pace_worked(slot_pace);
     return verdict;
 }
 

@@ -20,7 +20,7 @@ if not exists and ARGV[3] == '0' then
 end
 
 local before = redis.call('HGET', SESSIONS, SESSION)
-if before then
+if before and #before >= 18 then
   if string.sub(before, 1, 8) == SEQ then
     local count = struct.unpack('>I4', before, 15)
     if count ~= COUNT then

@@ -320,6 +320,7 @@ end
 -- same request may be on its way a second time, and must not claim then.
 local function claim_for_turn()
   local before = redis.call('HGET', CLAIMS, CLAIM_FIELD)
+  before = before and #before >= 14 and before
   local turn_before = before and string.sub(before, 1, 8)
   if turn_before == TURN then
     claim_again(string.sub(before, 9, 14), string.sub(before, 15))

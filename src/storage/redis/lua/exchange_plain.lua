@@ -53,7 +53,8 @@ if outcomes > 0 then
     local at = FIRST_OUTCOME + 2 * i - 2
     local id, head, word, result = ids[i], before[i], ARGV[at], ARGV[at + 1]
     local state, flags, _ = 0, 0, nil
-    if head and #head == HEAD_SIZE and string.sub(head, 9, 12) == string.sub(word, 17, 20) and
+    if head and #head == HEAD_SIZE and
+       string.sub(head, 9, 12) == string.sub(word, 17, 20) and
        string.sub(head, 37, 52) == OWNER then
       state, _, flags = string.byte(head, 2, 4)
     end
@@ -96,7 +97,8 @@ local bytes, before_lane = 0, 0 -- of the bodies; how many were claimed before
 local claimed, taken, leases, with_more = {}, {}, {}, nil
 if most > 0 then
   local before = call('HGET', CLAIMS, CLAIM_FIELD)
-  if before and struct.unpack('>I8', before) >= struct.unpack('>I8', TURN) then
+  if before and #before >= 14 and
+     struct.unpack('>I8', before) >= struct.unpack('>I8', TURN) then
     return false
   end
   local lease_end = string.format('%.0f', steady + lease)

@@ -33,7 +33,7 @@ if not exists and ARGV[3] == '0' then
 end
 
 local before = redis.call('HGET', SESSIONS, SESSION)
-if before then
+if before and #before >= 18 then
   if string.sub(before, 1, 8) == SEQ then
     local count = struct.unpack('>I4', before, 15)
     if count ~= COUNT then
@@ -120,7 +120,7 @@ if keyed then
   take_key = function(i, id, spec)
     local text = key_of[i]
     local entry = entry_of[text]
-    if entry then
+    if entry and #entry >= 22 then -- what is shorter is damaged: nobody holds it
       local holder, over = struct.unpack('>c16I6', entry)
       if over == 0 or over > now then
         return holder

@@ -19,7 +19,8 @@ local meta = call('HMGET', META, 'format', 'now', 'hungry', ARGV[4])
 local before = call('HGET', SESSIONS, SESSION)
 if not meta[1] then
   return 0
-elseif (before and struct.unpack('>I8', before) >= SEQ) or call('HGET', JOBS, ID) then
+elseif (before and #before >= 18 and struct.unpack('>I8', before) >= SEQ) or
+       call('HGET', JOBS, ID) then
   return 2
 end
 
