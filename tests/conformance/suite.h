@@ -26,5 +26,6 @@ TCase *topic_wait(void);
 TCase *topic_threads(void);
 TCase *topic_move(void);
 TCase *topic_bring(void);
+TCase *topic_relay(void);
 
 #endif

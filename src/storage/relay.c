@@ -1,0 +1,226 @@
+/* relay.c - see relay.h: hold, bring in, confirm. */
+#include "storage/relay.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#define BATCH_BYTES (8u << 20) /* of payload and results, roughly */
+#define BATCH_FIRST 16         /* until it is seen how large jobs are */
+
+/* A batch on its way. */
+struct batch {
+    struct relay *relay;
+    const char *queue;
+    struct relay_counts *counts;
+    bool fresh; /* held by us just now: nobody can have sent it before */
+    struct pawl_job *jobs[RELAY_BATCH_MAX];
+    size_t count;
+    struct pawl_put_result results[RELAY_BATCH_MAX];
+};
+
+/* --- holding ------------------------------------------------------------------- */
+
+static enum pawl_status hold(struct batch *batch, unsigned states, size_t limit,
+                             struct pawl_error *err)
+{
+    struct pawl_take_out in = { .queue = batch->queue,
+                                .mover = batch->relay->mover,
+                                .kind = PAWL_TAKE_HOLD,
+                                .from_states = states,
+                                .limit = limit };
+    struct pawl_take_out_reply out = { .jobs = batch->jobs };
+    enum pawl_status status;
+
+    status = storage_take_out(batch->relay->from, &in, &out, err);
+    batch->count = status < 0 ? 0 : out.job_count;
+    return status;
+}
+
+/* Confirm or release the whole batch. */
+static enum pawl_status settle(struct batch *batch, enum pawl_take_kind kind,
+                               struct pawl_error *err)
+{
+    struct pawl_id ids[RELAY_BATCH_MAX];
+    enum pawl_status results[RELAY_BATCH_MAX];
+    struct pawl_take_out in = { .queue = batch->queue,
+                                .mover = batch->relay->mover,
+                                .kind = kind,
+                                .ids = ids,
+                                .id_count = batch->count };
+    struct pawl_take_out_reply out = { .results = results };
+    size_t i;
+
+    for (i = 0; i < batch->count; i++)
+        ids[i] = batch->jobs[i]->id;
+    return storage_take_out(batch->relay->from, &in, &out, err);
+}
+
+static void batch_clear(struct batch *batch)
+{
+    while (batch->count > 0)
+        pawl_job_free(batch->jobs[--batch->count]);
+}
+
+/* The next batch has as many jobs as make BATCH_BYTES, if they are like these. */
+static void adapt(struct batch *batch)
+{
+    size_t bytes = 0, fit, i;
+
+    for (i = 0; i < batch->count; i++)
+        bytes += 256 + batch->jobs[i]->payload_size + batch->jobs[i]->result_size;
+    fit = bytes ? BATCH_BYTES * batch->count / bytes : 1;
+    if (fit > 4 * batch->count)
+        fit = 4 * batch->count; /* what follows may be larger */
+    if (fit > batch->relay->limit)
+        fit = batch->relay->limit;
+    batch->relay->now = fit ? fit : 1;
+}
+
+/* --- bringing in ---------------------------------------------------------------- */
+
+/* The batch's number at `to`: the mark and the first id. `kind` tells the batch
+ * from what becomes of single jobs of it. */
+static struct pawl_session session_of(const struct relay *relay, struct pawl_id id,
+                                      uint8_t kind)
+{
+    struct pawl_session session = relay->mover;
+    size_t i;
+
+    for (i = 0; i < sizeof session.b; i++)
+        session.b[i] ^= id.b[i];
+    session.b[0] ^= kind;
+    return session;
+}
+
+enum pawl_status relay_merge(struct pawl_storage *to, const struct pawl_job *job,
+                             struct pawl_id holder, struct pawl_session session,
+                             const struct pawl_clock *clock, struct pawl_error *err)
+{
+    struct pawl_job_error errors[PAWL_ERRORS_KEPT];
+    size_t keep = job->error_count < PAWL_ERRORS_KEPT ? job->error_count
+                                                       : PAWL_ERRORS_KEPT - 1;
+    struct pawl_job merged = *job;
+    const struct pawl_job *jobs[] = { &merged };
+    struct pawl_bring_in in = { .queue = job->queue, .session = session, .seq = 1,
+                                .jobs = jobs, .job_count = 1 };
+    struct pawl_put_result result;
+    char id[PAWL_ID_TEXT], text[80];
+
+    pawl_id_format(holder, id);
+    snprintf(text, sizeof text, "unique key is held by job %s", id);
+    memcpy(errors, job->errors + job->error_count - keep, keep * sizeof *errors);
+    merged.state = PAWL_CANCELLED;
+    merged.key = "";
+    merged.key_ttl = 0;
+    merged.finished_at = clock->now(clock->context);
+    errors[keep] = (struct pawl_job_error){ merged.finished_at, job->attempt, text };
+    merged.errors = errors;
+    merged.error_count = keep + 1;
+    return storage_bring_in(to, &in, &result, err);
+}
+
+static enum pawl_status merge(struct batch *batch, size_t i, struct pawl_error *err)
+{
+    const struct relay *relay = batch->relay;
+    const struct pawl_job *job = batch->jobs[i];
+    struct pawl_id holder = batch->results[i].id;
+    enum pawl_status status;
+
+    status = relay_merge(relay->to, job, holder, session_of(relay, job->id, 0x80),
+                         relay->clock, err);
+    if (status >= 0 && relay->merged)
+        relay->merged(relay->context, job, holder);
+    return status;
+}
+
+static enum pawl_status bring_in(struct batch *batch, struct pawl_error *err)
+{
+    struct pawl_bring_in in = {
+        .queue = batch->queue,
+        .session = session_of(batch->relay, batch->jobs[0]->id, 0),
+        .seq = 1,
+        .jobs = (const struct pawl_job *const *)batch->jobs,
+        .job_count = batch->count,
+    };
+    return storage_bring_in(batch->relay->to, &in, batch->results, err);
+}
+
+/* Is it certain that `to` has none of the batch, now and for ever? */
+static bool is_certainly_out(const struct batch *batch, enum pawl_status status)
+{
+    return batch->fresh && status < 0 &&
+           pawl_status_class(status) == PAWL_CLASS_REJECTED;
+}
+
+static void add_up(const struct batch *batch, size_t merged)
+{
+    size_t i;
+
+    for (i = 0; i < batch->count; i++)
+        if (batch->results[i].status == PAWL_DUPLICATE)
+            batch->counts->duplicates++;
+        else
+            batch->counts->moved++;
+    batch->counts->merged += merged;
+}
+
+/* What is held goes over. */
+static enum pawl_status carry(struct batch *batch, struct pawl_error *err)
+{
+    enum pawl_status status = bring_in(batch, err);
+    size_t i, merged = 0;
+
+    if (is_certainly_out(batch, status)) {
+        settle(batch, PAWL_TAKE_RELEASE, NULL);
+        return status;
+    }
+    for (i = 0; i < batch->count && status >= 0; i++)
+        if (batch->results[i].status == PAWL_KEY_TAKEN) {
+            status = merge(batch, i, err);
+            merged++;
+        }
+    if (status >= 0)
+        status = settle(batch, PAWL_TAKE_CONFIRM, err);
+    if (status < 0)
+        return status;
+    add_up(batch, merged);
+    adapt(batch);
+    return PAWL_OK;
+}
+
+enum pawl_status relay_resume(struct relay *relay, const char *queue,
+                              struct relay_counts *counts, struct pawl_error *err)
+{
+    struct batch batch = { .relay = relay, .queue = queue, .counts = counts };
+    enum pawl_status status;
+
+    do {
+        status = hold(&batch, 0, RELAY_BATCH_MAX, err);
+        if (status < 0 || batch.count == 0)
+            return status;
+        status = carry(&batch, err);
+        batch_clear(&batch);
+    } while (status >= 0);
+    return status;
+}
+
+enum pawl_status relay_next(struct relay *relay, const char *queue,
+                            struct relay_counts *counts, struct pawl_error *err)
+{
+    struct batch batch = { .relay = relay, .queue = queue, .counts = counts,
+                           .fresh = true };
+    size_t limit = relay->now ? relay->now : BATCH_FIRST;
+    enum pawl_status status;
+
+    assert(relay->limit >= 1 && relay->limit <= RELAY_BATCH_MAX);
+    status = hold(&batch, relay->states,
+                  limit < relay->limit ? limit : relay->limit, err);
+    if (status < 0)
+        return status;
+    if (batch.count == 0)
+        return PAWL_EMPTY;
+    status = carry(&batch, err);
+    batch_clear(&batch);
+    return status;
+}
