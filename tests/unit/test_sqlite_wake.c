@@ -27,7 +27,7 @@ static int act_wait(struct sqlite_wake *wake)
 static int act_live(struct sqlite_live *live)
 {
     struct pawl_error err = { 0 };
-    struct sqlite_fork watched = { .fds = { &live->holder, &live->prober } };
+    struct fork_guard watched = { .fds = { &live->holder, &live->prober } };
     uint32_t byte = 0;
     if (!fork_watch(&watched) || live_acquire(live, &byte, &err) != PAWL_OK)
         return 1;

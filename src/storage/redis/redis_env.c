@@ -13,6 +13,7 @@
 
 #include "storage/redis/redis_options.h"
 #include "util/buf.h"
+#include "util/url.h"
 
 struct env {
     bool tls, cluster;
@@ -56,7 +57,7 @@ static enum pawl_status env_number(struct env *env, const char *before,
 
     if (!text)
         return PAWL_OK;
-    if (!redis_number(text, strlen(text), min, max, &number))
+    if (!url_number(text, strlen(text), min, max, &number))
         return pawl_error_set(err, PAWL_EINVAL, "%s is '%.40s', which is no %s %lld..%lld",
                               name, text, what, (long long)min, (long long)max);
     buf_printf(&env->url, "%s%lld", before, (long long)number);
@@ -145,7 +146,7 @@ static enum pawl_status env_hosts(struct env *env, struct pawl_error *err)
     if (!host)
         host = "127.0.0.1";
     if (env_get("REDIS_PORT") &&
-        !redis_number(env_get("REDIS_PORT"), strlen(env_get("REDIS_PORT")), 1, 65535, &port))
+        !url_number(env_get("REDIS_PORT"), strlen(env_get("REDIS_PORT")), 1, 65535, &port))
         return pawl_error_set(err, PAWL_EINVAL,
                               "REDIS_PORT is '%.40s', which is no port 1..65535",
                               env_get("REDIS_PORT"));

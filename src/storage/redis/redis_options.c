@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "util/url.h"
 #include "util/utf8.h"
 
 enum option_type {
@@ -59,55 +60,23 @@ static const struct option {
 
 /* --- values ------------------------------------------------------------------ */
 
-static int hex_digit(char c)
-{
-    const char *digits = "0123456789abcdef0123456789ABCDEF";
-    const char *at = c ? strchr(digits, c) : NULL;
-
-    return at ? (int)(at - digits) % 16 : -1;
-}
-
 enum pawl_status redis_decode(const char *what, const char *text, size_t n, char *out,
                               size_t size, struct pawl_error *err)
 {
-    size_t used = 0;
-
-    for (size_t i = 0; i < n; i++) {
-        int c = (unsigned char)text[i];
-        if (c == '%') {
-            int high = n - i > 2 ? hex_digit(text[i + 1]) : -1;
-            int low = high >= 0 ? hex_digit(text[i + 2]) : -1;
-            if (low < 0)
-                return pawl_error_set(err, PAWL_EINVAL,
-                                      "%s has a '%%' without two hex digits behind "
-                                      "it: '%%' itself is written %%25", what);
-            c = high * 16 + low;
-            i += 2;
-        }
-        if (c == 0)
-            return pawl_error_set(err, PAWL_EINVAL, "%s has a NUL byte", what);
-        if (used + 1 >= size)
-            return pawl_error_set(err, PAWL_EINVAL, "%s is longer than %zu bytes",
-                                  what, size - 1);
-        out[used++] = (char)c;
+    switch (url_decode(text, n, out, size)) {
+    case URL_PERCENT:
+        return pawl_error_set(err, PAWL_EINVAL,
+                              "%s has a '%%' without two hex digits behind "
+                              "it: '%%' itself is written %%25", what);
+    case URL_NUL:
+        return pawl_error_set(err, PAWL_EINVAL, "%s has a NUL byte", what);
+    case URL_LONG:
+        return pawl_error_set(err, PAWL_EINVAL, "%s is longer than %zu bytes", what,
+                              size - 1);
+    case URL_OK:
+        break;
     }
-    out[used] = '\0';
     return PAWL_OK;
-}
-
-bool redis_number(const char *text, size_t n, int64_t min, int64_t max, int64_t *out)
-{
-    int64_t value = 0;
-
-    for (size_t i = 0; i < n; i++) {
-        if (text[i] < '0' || text[i] > '9' || value > max / 10)
-            return false;
-        value = value * 10 + (text[i] - '0');
-    }
-    if (n == 0 || value < min || value > max)
-        return false;
-    *out = value;
-    return true;
 }
 
 const char *redis_prefix_fault(const char *prefix)
@@ -121,25 +90,6 @@ const char *redis_prefix_fault(const char *prefix)
     if (!utf8_plain(prefix, n))
         return "is text without control characters";
     return NULL;
-}
-
-/* "1500ms", "2s", "1m": in ms. */
-static bool option_duration(const char *text, int64_t min, int64_t max, int64_t *out)
-{
-    static const struct {
-        const char *name;
-        int64_t ms;
-    } units[] = { { "ms", 1 }, { "s", 1000 }, { "m", 60000 }, { "h", 3600000 } };
-    size_t digits = strspn(text, "0123456789");
-    int64_t value;
-
-    for (size_t i = 0; i < sizeof units / sizeof *units; i++)
-        if (strcmp(text + digits, units[i].name) == 0 &&
-            redis_number(text, digits, 0, max / units[i].ms, &value)) {
-            *out = value * units[i].ms;
-            return *out >= min;
-        }
-    return false;
 }
 
 /* --- a password in a file -------------------------------------------------------- */
@@ -259,12 +209,12 @@ static enum pawl_status option_set(const struct option *option, const char *valu
     case OPTION_CLOCK:
         return option_word(option, value, "caller", "server", (bool *)at, err);
     case OPTION_NUMBER:
-        if (!redis_number(value, strlen(value), option->min, option->max, &number))
+        if (!url_number(value, strlen(value), option->min, option->max, &number))
             return option_range(option, err);
         *(int *)(void *)at = (int)number;
         return PAWL_OK;
     case OPTION_DURATION:
-        if (!option_duration(value, option->min, option->max, &number))
+        if (!url_duration(value, option->min, option->max, &number))
             return option_range(option, err);
         *(pawl_duration *)(void *)at = number;
         return PAWL_OK;

@@ -18,8 +18,6 @@ enum pawl_status redis_options_read(const char *options, struct redis_settings *
  * The text itself is never in a message: it may be a password. */
 enum pawl_status redis_decode(const char *what, const char *text, size_t n, char *out,
                               size_t size, struct pawl_error *err);
-/* A whole number without sign, of min..max, in all n bytes. */
-bool redis_number(const char *text, size_t n, int64_t min, int64_t max, int64_t *out);
 /* Why it cannot be a prefix; NULL: it can. */
 const char *redis_prefix_fault(const char *prefix);
 

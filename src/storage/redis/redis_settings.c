@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "storage/redis/redis_options.h"
+#include "util/url.h"
 #include "util/utf8.h"
 
 #define PORT 6379
@@ -69,7 +70,7 @@ static enum pawl_status read_host(const char *text, size_t n, int port,
         return pawl_error_set(err, PAWL_EINVAL,
                               "a host has two colons: an IPv6 address stands in "
                               "brackets, [::1]:6379");
-    if (rest < stop && (*rest != ':' || !redis_number(rest + 1, (size_t)(stop - rest - 1),
+    if (rest < stop && (*rest != ':' || !url_number(rest + 1, (size_t)(stop - rest - 1),
                                                       1, 65535, &number)))
         return pawl_error_set(err, PAWL_EINVAL,
                               "the port of host '%.*s' is no number 1..65535",
@@ -158,7 +159,7 @@ static enum pawl_status read_path(const struct scheme *scheme, const char *path,
     if (scheme->kind == REDIS_CLUSTER)
         return pawl_error_set(err, PAWL_EINVAL,
                               "a cluster has no databases: nothing follows the hosts");
-    if (!redis_number(name, strlen(name), 0, REDIS_DB_MAX, &db))
+    if (!url_number(name, strlen(name), 0, REDIS_DB_MAX, &db))
         return pawl_error_set(err, PAWL_EINVAL,
                               "the database behind the host is no number 0..%d",
                               REDIS_DB_MAX);

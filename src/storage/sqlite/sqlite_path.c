@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "sqlite_mount.h"
+#include "util/side_file.h"
 
 /* "cannot <what> '<path>': <why>", by errno. */
 static enum pawl_status path_errno(const char *what, const char *path, int number,
@@ -234,49 +235,26 @@ enum pawl_status path_create(const char *file, bool *made, struct pawl_error *er
     return rc == 0 ? PAWL_OK : path_errno("make", file, number, err);
 }
 
-/* A descriptor above the standard three: a program that closed its stderr would
- * write its messages into our file. */
-static int path_above_standard(int fd)
-{
-    if (fd < 0 || fd > 2)
-        return fd;
-    int above = fcntl(fd, F_DUPFD_CLOEXEC, 3), number = errno;
-    close(fd);
-    errno = number;
-    return above;
-}
-
 enum pawl_status path_open_side(const char *file, const char *suffix, size_t size,
                                 int *out, struct pawl_error *err)
 {
     char name[PATH_MAX];
-    int n = snprintf(name, sizeof name, "%s%s", file, suffix);
+    int n = snprintf(name, sizeof name, "%s%s", file, suffix), number;
     if (n < 0 || n >= PATH_MAX)
         return pawl_error_set(err, PAWL_EINVAL, "the path is too long");
-    int fd = path_above_standard(open(
-        name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0600));
-    if (fd < 0)
-        return path_errno("open", name, errno, err);
-    struct stat st;
-    enum pawl_status status = PAWL_OK;
-    if (fstat(fd, &st) != 0)
-        status = path_errno("look at", name, errno, err);
-    else if (!S_ISREG(st.st_mode) || st.st_uid != geteuid() || st.st_nlink > 1)
-        status = pawl_error_set(err, PAWL_EDENIED,
-                                "'%s' is not a plain file of ours: move it away",
-                                name);
-    int number = 0;
-    if (status == PAWL_OK && (st.st_mode & 0777) != 0600 && fchmod(fd, 0600) != 0)
-        number = errno;
-    else if (status == PAWL_OK && size > (size_t)st.st_size)
-        number = posix_fallocate(fd, 0, (off_t)size);
-    if (number != 0)
-        status = path_errno("prepare", name, number, err);
-    if (status < 0)
-        close(fd);
-    else
-        *out = fd;
-    return status;
+    switch (side_file_open(name, size, out, &number)) {
+    case SIDE_FILE_OPEN:
+        return path_errno("open", name, number, err);
+    case SIDE_FILE_PREPARE:
+        return path_errno("prepare", name, number, err);
+    case SIDE_FILE_NOT_OURS:
+        return pawl_error_set(err, PAWL_EDENIED,
+                              "'%s' is not a plain file of ours: move it away",
+                              name);
+    case SIDE_FILE_OK:
+        break;
+    }
+    return PAWL_OK;
 }
 
 enum pawl_status path_options(const char *options, bool *normal,

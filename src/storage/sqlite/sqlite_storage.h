@@ -14,7 +14,7 @@
 #include "pawl/storage.h"
 #include "sqlite_cache.h"
 #include "sqlite_db.h"
-#include "sqlite_fork.h"
+#include "util/fork.h"
 #include "sqlite_gate.h"
 #include "sqlite_line.h"
 #include "sqlite_live.h"
@@ -35,7 +35,7 @@ struct sqlite_storage {
     struct sqlite_live live;
     struct sqlite_wake wake;
 
-    struct sqlite_fork fork; /* what a forked child must let go of */
+    struct fork_guard fork; /* what a forked child must let go of */
     int lines;               /* how many of the two were made */
     struct sqlite_line write_line, read_line;
     atomic_bool reopen_reader; /* the writer saw the file go wrong */

@@ -1,10 +1,10 @@
-/* sqlite_fork.c - the list of open handles, for the moment of a fork.
+/* fork.c - the list of open handles, for the moment of a fork.
  *
  * The handlers are registered once and stay. The list's lock is held across the
  * fork, so the child sees it whole; the child does nothing but close() and plain
  * stores, which is all that is safe there.
  */
-#include "sqlite_fork.h"
+#include "util/fork.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -12,7 +12,7 @@
 
 static pthread_mutex_t fork_lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_once_t fork_once = PTHREAD_ONCE_INIT;
-static struct sqlite_fork *fork_first;
+static struct fork_guard *fork_first;
 static atomic_uint fork_generation = 1;
 static bool fork_ready;
 
@@ -28,7 +28,7 @@ static void fork_parent(void)
 
 static void fork_child(void)
 {
-    for (struct sqlite_fork *f = fork_first; f; f = f->next) {
+    for (struct fork_guard *f = fork_first; f; f = f->next) {
         for (int i = 0; i < FORK_DESCRIPTORS; i++) {
             if (f->fds[i] && *f->fds[i] >= 0) {
                 close(*f->fds[i]);
@@ -47,7 +47,7 @@ static void fork_register(void)
     fork_ready = pthread_atfork(fork_before, fork_parent, fork_child) == 0;
 }
 
-bool fork_watch(struct sqlite_fork *fork)
+bool fork_watch(struct fork_guard *fork)
 {
     pthread_once(&fork_once, fork_register);
     if (!fork_ready)
@@ -63,7 +63,7 @@ bool fork_watch(struct sqlite_fork *fork)
     return true;
 }
 
-void fork_unwatch(struct sqlite_fork *fork)
+void fork_unwatch(struct fork_guard *fork)
 {
     if (!fork->link)
         return;
@@ -75,7 +75,7 @@ void fork_unwatch(struct sqlite_fork *fork)
     pthread_mutex_unlock(&fork_lock);
 }
 
-bool fork_crossed(const struct sqlite_fork *fork)
+bool fork_crossed(const struct fork_guard *fork)
 {
     return fork->generation !=
            atomic_load_explicit(&fork_generation, memory_order_relaxed);
