@@ -166,6 +166,18 @@ void pawl_page_clear(struct pawl_page *page)
 
 /* --- counts and health ---------------------------------------------------------- */
 
+/* The library's own queues are nobody's to see. */
+static void hide_reserved(struct pawl_stats *stats)
+{
+    size_t i, kept = 0;
+
+    for (i = 0; i < stats->queue_count; i++) {
+        if (!storage_is_reserved(stats->queues[i].name))
+            stats->queues[kept++] = stats->queues[i];
+    }
+    stats->queue_count = kept;
+}
+
 enum pawl_status pawl_stats(struct pawl *pawl, const char *queue,
                             struct pawl_stats **out, struct pawl_error *err)
 {
@@ -175,6 +187,8 @@ enum pawl_status pawl_stats(struct pawl *pawl, const char *queue,
         status = check_queue(queue, err);
     if (status == PAWL_OK)
         status = storage_stats(pawl->storage, queue, out, err);
+    if (status == PAWL_OK)
+        hide_reserved(*out);
     if (status == PAWL_NOT_FOUND)
         pawl_error_set(err, status, "no queue '%s'", queue);
     return status;

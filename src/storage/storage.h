@@ -9,6 +9,16 @@
 
 #include "pawl/storage.h"
 
+/* Queues whose name begins with this byte are the library's own: no program can
+ * name one, since names have no control characters, and nobody is shown them. What
+ * is in them is jobs like any other. */
+#define STORAGE_RESERVED '\1'
+
+static inline bool storage_is_reserved(const char *queue)
+{
+    return queue[0] == STORAGE_RESERVED;
+}
+
 /* Where a storage that wants to tell something (trace) sends it. */
 struct storage_log {
     void (*line)(void *context, const char *id, const char *text);

@@ -13,8 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "pawl.h"
-#include "storage/storage.h"
+#include "core/core.h"
 
 static atomic_int lose_before, lose_after, put_calls, hold_puts;
 static struct pawl_storage_ops lossy_ops;
@@ -442,6 +441,26 @@ START_TEST(unknown_scheme)
 }
 END_TEST
 
+/* The library's own queues can be named by nobody, and are not counted. */
+START_TEST(reserved_queues_are_hidden)
+{
+    static const char own[] = { STORAGE_RESERVED, 'x', '\0' };
+    struct pawl_new_job job = { .queue = own };
+    struct pawl_alter pause = { .queue = own, .kind = PAWL_ALTER_PAUSE };
+    struct pawl_alter_reply reply = { .results = NULL };
+    struct pawl_stats *stats = NULL;
+    struct pawl_error err = { 0 };
+
+    ck_assert_int_eq(pawl_enqueue(pawl, &job, NULL, &err), PAWL_EINVAL);
+    ck_assert_int_eq(storage_alter(pawl->storage, &pause, &reply, &err), PAWL_OK);
+    ck_assert_int_eq(pawl_pause(pawl, "a", &err), PAWL_OK);
+    ck_assert_int_eq(pawl_stats(pawl, NULL, &stats, &err), PAWL_OK);
+    ck_assert_uint_eq(stats->queue_count, 1);
+    ck_assert_str_eq(stats->queues[0].name, "a");
+    pawl_stats_free(stats);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("enqueue");
@@ -462,6 +481,7 @@ int main(void)
     tcase_add_test(t, many_with_a_wrong_one);
     tcase_add_test(t, forked_child_is_refused);
     tcase_add_test(t, unknown_scheme);
+    tcase_add_test(t, reserved_queues_are_hidden);
     suite_add_tcase(suite, t);
     srunner_set_tap(runner, "-");
     srunner_run_all(runner, CK_SILENT);
