@@ -108,6 +108,8 @@ struct pawl_queue_stats {
     uint64_t jobs[PAWL_STATE_COUNT]; /* by state */
     uint64_t completed_total, failed_total, dead_total; /* since ever */
     pawl_duration oldest_pending; /* -1: none pending */
+    bool has_keep;               /* pawl_keep() was called for it: */
+    struct pawl_queue_keep keep; /* this is what it said */
 };
 struct pawl_stats {
     struct pawl_queue_stats *queues; /* sorted by name */

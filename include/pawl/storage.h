@@ -35,7 +35,7 @@
 extern "C" {
 #endif
 
-#define PAWL_STORAGE_ABI 2
+#define PAWL_STORAGE_ABI 3
 
 /* Time and its uses. `now` is the wall clock in ms. `steady` counts ms while
  * the machine is up, suspended or not, and is never set (CLOCK_BOOTTIME):
@@ -111,6 +111,16 @@ struct pawl_keep {
 struct pawl_retention {
     struct pawl_keep completed, dead, cancelled;
 };
+
+/* As stats tell it. */
+static inline struct pawl_queue_keep
+pawl_retention_as_keep(const struct pawl_retention *r)
+{
+    struct pawl_queue_keep keep = { r->completed.age,   r->dead.age,
+                                    r->cancelled.age,   r->completed.count,
+                                    r->dead.count,      r->cancelled.count };
+    return keep;
+}
 
 struct pawl_exchange {
     const char *queue;
@@ -229,10 +239,28 @@ struct pawl_alter_reply {
 };
 
 /* --- take_out and bring_in ------------------------------------------------ */
+/* SHA-256 of a whole job as it is handed over, as eight numbers, the first bytes
+ * first; of many jobs the sum of each number modulo 2^32, in whatever order. */
+struct pawl_digest {
+    uint32_t lanes[8];
+};
+/* All of it but what does not move: a request to cancel, the owner, the origin.
+ * False: out of memory. */
+PAWL_API bool pawl_job_digest(const struct pawl_job *job, struct pawl_digest *out);
+PAWL_API void pawl_digest_add(struct pawl_digest *sum, const struct pawl_digest *one);
+
+/* What a mover has taken out of a queue here, or brought in. The source's and the
+ * target's are equal when all arrived that left, once, and whole. */
+struct pawl_tally {
+    uint64_t count;
+    struct pawl_digest sum;
+};
+
 enum pawl_take_kind {
     PAWL_TAKE_HOLD,    /* -> held by `mover`, and handed over whole */
     PAWL_TAKE_CONFIRM, /* held by `mover` -> deleted: it is elsewhere now */
-    PAWL_TAKE_RELEASE  /* held by `mover` -> the state and place it had */
+    PAWL_TAKE_RELEASE, /* held by `mover` -> the state and place it had */
+    PAWL_TAKE_PASS     /* held by `mover` -> held by `heir` */
 };
 struct pawl_take_out {
     const char *queue;
@@ -241,15 +269,20 @@ struct pawl_take_out {
     enum pawl_take_kind kind;
     unsigned from_states;      /* HOLD: PAWL_STATE_BITs; never processing */
     size_t limit;              /* HOLD: 1..1000 */
-    const struct pawl_id *ids; /* CONFIRM, RELEASE */
+    bool only_new;             /* HOLD: nothing of what `mover` holds already */
+    struct pawl_session heir;  /* PASS: another mark */
+    const struct pawl_id *ids; /* CONFIRM, RELEASE, PASS */
     size_t id_count;
+    const struct pawl_digest *digests; /* CONFIRM, PASS: [id_count], added to the
+                                          mover's tally where the result is OK;
+                                          NULL: to none */
 };
 struct pawl_take_out_reply {
     struct pawl_job **jobs; /* HOLD: caller's array[limit], each with the state it
                                had before; to pawl_job_free() */
     size_t job_count;
-    enum pawl_status *results; /* CONFIRM, RELEASE: caller's array[id_count]: OK,
-                                  or NOT_FOUND where the mover holds no such job:
+    enum pawl_status *results; /* the others: caller's array[id_count]: OK, or
+                                  NOT_FOUND where the mover holds no such job:
                                   doing it again finds nothing left to do */
 };
 struct pawl_bring_in {
@@ -259,6 +292,9 @@ struct pawl_bring_in {
     const struct pawl_job *const *jobs; /* whole; scheduled, pending, failed or
                                            finished */
     size_t job_count;
+    const struct pawl_digest *digests; /* [job_count], added to the tally of `mover`
+                                          where the job is stored; NULL: to none */
+    struct pawl_session mover;
 };
 
 /* --- the table ----------------------------------------------------------- */
@@ -343,7 +379,8 @@ struct pawl_storage_ops {
      * holds already, then holds more: the states in the enum's order, each in its
      * own; so a mover that died asks again under the same mark and misses nothing.
      * A held job is not claimed, promoted, expired or altered; it keeps its unique
-     * key. CONFIRM deletes it, and frees its key unless that is a throttle. */
+     * key. CONFIRM deletes it, and frees its key unless that is a throttle. PASS
+     * leaves it held, under another mark. */
     enum pawl_status (*take_out)(struct pawl_storage *self,
                                  const struct pawl_take_out *in,
                                  struct pawl_take_out_reply *out,
@@ -357,6 +394,11 @@ struct pawl_storage_ops {
                                  const struct pawl_bring_in *in,
                                  struct pawl_put_result *results,
                                  struct pawl_error *err);
+    /* What was added up under this mark in this queue; zeroes: nothing was. `forget`
+     * it, too. */
+    enum pawl_status (*tally)(struct pawl_storage *self, const char *queue,
+                              struct pawl_session mover, bool forget,
+                              struct pawl_tally *out, struct pawl_error *err);
     /* Every queue, sorted by name, or the one named (NOT_FOUND); *out is the
      * caller's, one block of malloc() that begins with the struct, to
      * pawl_stats_free(). A queue exists from its first put or alter on. */

@@ -118,8 +118,8 @@ static bool complete(const struct pawl_storage_ops *ops)
            ops->put_max > 0 && ops->exchanges_in_flight > 0 && ops->open &&
            ops->close && ops->put && ops->exchange && ops->renew &&
            ops->sweep && ops->wait && ops->kick && ops->get && ops->list &&
-           ops->alter && ops->take_out && ops->bring_in && ops->stats &&
-           ops->health;
+           ops->alter && ops->take_out && ops->bring_in && ops->tally &&
+           ops->stats && ops->health;
 }
 
 enum pawl_status pawl_storage_register(const struct pawl_storage_ops *ops,

@@ -293,6 +293,10 @@ enum pawl_status storage_take_out(struct pawl_storage *storage,
                                     PAWL_STATE_BIT(PAWL_HELD))));
     } else {
         assert(in->id_count == 0 || (in->ids && out->results));
+        assert(in->kind != PAWL_TAKE_PASS ||
+               memcmp(&in->heir, &in->mover, sizeof in->heir) != 0);
+        assert(!in->digests || in->kind == PAWL_TAKE_CONFIRM ||
+               in->kind == PAWL_TAKE_PASS);
     }
     out->job_count = 0;
     status = storage->ops->take_out(storage, in, out, err);
@@ -319,6 +323,14 @@ enum pawl_status storage_bring_in(struct pawl_storage *storage,
     for (i = 0; i < in->job_count; i++)
         assert(can_be_brought(in->jobs[i]->state));
     return storage->ops->bring_in(storage, in, results, err);
+}
+
+enum pawl_status storage_tally(struct pawl_storage *storage, const char *queue,
+                               struct pawl_session mover, bool forget,
+                               struct pawl_tally *out, struct pawl_error *err)
+{
+    memset(out, 0, sizeof *out);
+    return storage->ops->tally(storage, queue, mover, forget, out, err);
 }
 
 enum pawl_status storage_stats(struct pawl_storage *storage, const char *queue,

@@ -74,6 +74,9 @@ enum pawl_status storage_bring_in(struct pawl_storage *storage,
                                   const struct pawl_bring_in *in,
                                   struct pawl_put_result *results,
                                   struct pawl_error *err);
+enum pawl_status storage_tally(struct pawl_storage *storage, const char *queue,
+                               struct pawl_session mover, bool forget,
+                               struct pawl_tally *out, struct pawl_error *err);
 enum pawl_status storage_stats(struct pawl_storage *storage, const char *queue,
                                struct pawl_stats **out, struct pawl_error *err);
 enum pawl_status storage_health(struct pawl_storage *storage,

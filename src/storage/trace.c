@@ -180,6 +180,17 @@ static enum pawl_status trace_bring_in(struct pawl_storage *self,
                 in->job_count);
 }
 
+static enum pawl_status trace_tally(struct pawl_storage *self, const char *queue,
+                                    struct pawl_session mover, bool forget,
+                                    struct pawl_tally *out, struct pawl_error *err)
+{
+    int64_t t = clock_mono_ns();
+
+    return tell(self, t,
+                storage_tally(inner(self), queue, mover, forget, out, err),
+                "tally '%s'%s", queue, forget ? " forget" : "");
+}
+
 static enum pawl_status trace_stats(struct pawl_storage *self, const char *queue,
                                     struct pawl_stats **out,
                                     struct pawl_error *err)
@@ -225,6 +236,7 @@ enum pawl_status trace_wrap(struct pawl_storage **storage,
         .alter = trace_alter,
         .take_out = trace_take_out,
         .bring_in = trace_bring_in,
+        .tally = trace_tally,
         .stats = trace_stats,
         .health = trace_health,
     };

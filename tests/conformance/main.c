@@ -18,6 +18,7 @@ int main(void)
         topic_outcome, topic_lease,   topic_sweep,     topic_retention,
         topic_alter,   topic_list,    topic_stats,     topic_names, topic_wait,
         topic_threads, topic_move,    topic_bring,   topic_relay,
+        topic_tally,
     };
     Suite *suite = suite_create("conformance");
     for (size_t i = 0; i < sizeof topics / sizeof *topics; i++)

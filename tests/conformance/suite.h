@@ -27,5 +27,6 @@ TCase *topic_threads(void);
 TCase *topic_move(void);
 TCase *topic_bring(void);
 TCase *topic_relay(void);
+TCase *topic_tally(void);
 
 #endif

@@ -118,6 +118,7 @@ void op_put(struct model *m);
 void op_resend(struct model *m);
 void op_take_out(struct model *m);
 void op_bring_in(struct model *m);
+void op_tally(struct model *m);
 void op_exchange(struct model *m);
 void op_renew(struct model *m);
 void op_sweep(struct model *m);

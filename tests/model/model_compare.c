@@ -163,6 +163,8 @@ static void same_queue(const struct model *m, int s, const struct pawl_queue_sta
     same_number(m, s, "stats: dead_total", (int64_t)a->dead_total,
                 (int64_t)b->dead_total);
     same_number(m, s, "stats: oldest_pending", a->oldest_pending, b->oldest_pending);
+    same_number(m, s, "stats: has_keep", a->has_keep, b->has_keep);
+    same_bytes(m, s, "stats: keep", &a->keep, sizeof a->keep, &b->keep, sizeof b->keep);
 }
 
 void same_stats(const struct model *m, int s, const struct pawl_stats *a,

@@ -12,6 +12,18 @@ static struct pawl_session mover_of(int mover)
 
 /* --- take_out -------------------------------------------------------------------- */
 
+/* NULL: none are wanted. */
+static const struct pawl_digest *random_digests(struct model *m, size_t count,
+                                                struct pawl_digest digests[BATCH])
+{
+    if (chance_of(m, 30))
+        return NULL;
+    for (size_t i = 0; i < count; i++)
+        for (int lane = 0; lane < 8; lane++)
+            digests[i].lanes[lane] = (uint32_t)chance_next(m);
+    return digests;
+}
+
 static unsigned random_states(struct model *m)
 {
     const unsigned every =
@@ -83,8 +95,9 @@ void op_take_out(struct model *m)
 {
     static const enum pawl_take_kind kinds[] = {
         PAWL_TAKE_HOLD,    PAWL_TAKE_HOLD,    PAWL_TAKE_CONFIRM,
-        PAWL_TAKE_RELEASE, PAWL_TAKE_RELEASE,
+        PAWL_TAKE_RELEASE, PAWL_TAKE_RELEASE, PAWL_TAKE_PASS,
     };
+    struct pawl_digest digests[BATCH];
     struct pawl_job *jobs[SIDES][BATCH];
     enum pawl_status results[SIDES][BATCH], status[SIDES];
     struct pawl_take_out_reply reply[SIDES];
@@ -94,14 +107,18 @@ void op_take_out(struct model *m)
     int mover = (int)chance(m, MOVERS), queue = (int)chance(m, QUEUES);
     struct pawl_take_out in = { .queue = model_queues[queue],
                                 .mover = mover_of(mover),
-                                .kind = kinds[chance(m, 5)] };
+                                .kind = kinds[chance(m, 6)],
+                                .heir = mover_of(MOVERS - 1 - mover) };
     if (in.kind == PAWL_TAKE_HOLD) {
         in.from_states = random_states(m);
         in.limit = 1 + chance_large(m, 4);
+        in.only_new = chance_of(m, 30);
     } else {
         in.ids = ids;
         in.id_count = random_held(m, mover, queue, ids);
     }
+    if (in.kind == PAWL_TAKE_CONFIRM || in.kind == PAWL_TAKE_PASS)
+        in.digests = random_digests(m, in.id_count, digests);
     for (int s = 0; s < m->sides; s++) {
         reply[s] = (struct pawl_take_out_reply){ .jobs = jobs[s],
                                                  .results = results[s] };
@@ -210,11 +227,14 @@ void model_bring_all(struct model *m, int session, int queue,
     struct pawl_error err[SIDES] = { 0 };
     enum pawl_status status[SIDES];
     size_t instance = chance(m, INSTANCES);
+    struct pawl_digest digests[BATCH];
     struct pawl_bring_in in = { .queue = model_queues[queue],
                                 .session = model_session(session),
                                 .seq = put->seq,
                                 .jobs = jobs,
-                                .job_count = put->count };
+                                .job_count = put->count,
+                                .mover = mover_of((int)chance(m, MOVERS)) };
+    in.digests = random_digests(m, put->count, digests);
     for (size_t i = 0; i < put->count; i++)
         jobs[i] = &put->whole[i];
     for (int s = 0; s < m->sides; s++)
@@ -238,4 +258,26 @@ void op_bring_in(struct model *m)
             put->whole[i].id = put->whole[chance(m, i)].id;
     }
     model_bring_all(m, session, queue, put);
+}
+
+/* --- tally ------------------------------------------------------------------------- */
+
+void op_tally(struct model *m)
+{
+    int mover = (int)chance(m, MOVERS), queue = (int)chance(m, QUEUES);
+    bool forget = chance_of(m, 20);
+    size_t instance = chance(m, INSTANCES);
+    struct pawl_tally tally[SIDES];
+    struct pawl_error err[SIDES] = { 0 };
+    enum pawl_status status[SIDES];
+    for (int s = 0; s < m->sides; s++)
+        status[s] = storage_tally(m->side[s].instance[instance], model_queues[queue],
+                                  mover_of(mover), forget, &tally[s], &err[s]);
+    same_answers(m, "tally", status, err);
+    for (int s = 1; s < m->sides; s++) {
+        same_number(m, s, "tally: count", (int64_t)tally[0].count,
+                    (int64_t)tally[s].count);
+        same_bytes(m, s, "tally: sum", &tally[0].sum, sizeof tally[0].sum,
+                   &tally[s].sum, sizeof tally[s].sum);
+    }
 }

@@ -117,6 +117,12 @@ static enum pawl_status lossy_take_out(struct pawl_storage *self,
                                        struct pawl_take_out_reply *out,
                                        struct pawl_error *err)
     PASS(take_out, in, out, err)
+static enum pawl_status lossy_tally(struct pawl_storage *self, const char *queue,
+                                    struct pawl_session mover, bool forget,
+                                    struct pawl_tally *out, struct pawl_error *err)
+{
+    PASS(tally, queue, mover, forget, out, err)
+}
 static enum pawl_status lossy_bring_in(struct pawl_storage *self,
                                        const struct pawl_bring_in *in,
                                        struct pawl_put_result *results,
@@ -139,6 +145,7 @@ static struct pawl_storage_ops lossy_ops = {
     .sweep = lossy_sweep, .wait = lossy_wait, .kick = lossy_kick,
     .get = lossy_get, .list = lossy_list, .alter = lossy_alter,
     .take_out = lossy_take_out, .bring_in = lossy_bring_in,
+    .tally = lossy_tally,
     .stats = lossy_stats, .health = lossy_health,
 };
 

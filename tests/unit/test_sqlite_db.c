@@ -127,6 +127,41 @@ START_TEST(newer_format_refused)
 }
 END_TEST
 
+static char *read_all(const char *path)
+{
+    FILE *f = fopen(path, "r");
+    ck_assert_msg(f != NULL, "%s", path);
+    char *text = calloc(1, 65536);
+    ck_assert_uint_lt(fread(text, 1, 65535, f), 65535);
+    fclose(f);
+    return text;
+}
+
+/* A file of an earlier format is brought up to date, with all that is in it. */
+START_TEST(older_format)
+{
+    char *text = read_all(PAWL_TEST_DATA "/format-1.sql");
+    struct pawl_stats *stats = NULL;
+    struct pawl_tally tally = { 0 };
+    foreign(text);
+    free(text);
+    open_store();
+    struct pawl_storage *storage = &store.base;
+    ck_assert_int_eq(number(&store.writer, "PRAGMA user_version"),
+                     sqlite_schema_count);
+    ck_assert_int_eq(sqlite_stats(storage, NULL, &stats, &error), PAWL_OK);
+    ck_assert_uint_eq(stats->queue_count, 2);
+    ck_assert_uint_eq(stats->queues[0].jobs[PAWL_DEAD], 1);
+    ck_assert(stats->queues[1].paused);
+    ck_assert_uint_eq(stats->queues[1].jobs[PAWL_PENDING], 1);
+    ck_assert_uint_eq(stats->queues[1].jobs[PAWL_SCHEDULED], 1);
+    pawl_stats_free(stats);
+    ck_assert_int_eq(sqlite_tally(storage, "mail", (struct pawl_session){ { 1 } },
+                                  true, &tally, &error), PAWL_OK);
+    fixture_close(&store);
+}
+END_TEST
+
 /* An empty file, and one whose maker died after switching it to WAL, are ours to
  * finish. */
 START_TEST(half_made_files)
@@ -376,6 +411,7 @@ int main(int argc, char **argv)
     tcase_add_test(t, fresh_file);
     tcase_add_test(t, foreign_files_refused);
     tcase_add_test(t, newer_format_refused);
+    tcase_add_test(t, older_format);
     tcase_add_test(t, half_made_files);
     tcase_add_test(t, bad_options);
     tcase_add_test(t, opened_by_many_at_once);

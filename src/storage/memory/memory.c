@@ -96,6 +96,7 @@ const struct pawl_storage_ops memory_storage = {
     .alter = memory_alter,
     .take_out = memory_take_out,
     .bring_in = memory_bring_in,
+    .tally = memory_tally,
     .stats = memory_stats,
     .health = memory_health,
 };

@@ -36,6 +36,9 @@ enum pawl_status memory_bring_in(struct pawl_storage *self,
                                  const struct pawl_bring_in *in,
                                  struct pawl_put_result *results,
                                  struct pawl_error *err);
+enum pawl_status memory_tally(struct pawl_storage *self, const char *queue,
+                              struct pawl_session mover, bool forget,
+                              struct pawl_tally *out, struct pawl_error *err);
 enum pawl_status memory_stats(struct pawl_storage *self, const char *queue,
                               struct pawl_stats **out, struct pawl_error *err);
 enum pawl_status memory_health(struct pawl_storage *self,

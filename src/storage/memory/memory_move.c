@@ -10,6 +10,7 @@
 #include "storage/memory/memory_job.h"
 #include "storage/memory/memory_methods.h"
 #include "storage/memory/memory_session.h"
+#include "storage/memory/memory_tally.h"
 
 /* --- taking out: hold -------------------------------------------------------------- */
 
@@ -51,7 +52,8 @@ static struct pawl_job *copy_out(const struct memory_job *job)
 /* False: out of memory, and nothing was done. */
 static bool hold(struct hold_step *step, struct pawl_take_out_reply *out)
 {
-    gather(step, PAWL_HELD);
+    if (!step->in->only_new)
+        gather(step, PAWL_HELD);
     for (int state = PAWL_STATE_FIRST; state <= PAWL_STATE_LAST; state++) {
         if ((step->in->from_states & PAWL_STATE_BIT(state)) != 0 &&
             state != PAWL_PROCESSING && state != PAWL_HELD)
@@ -73,10 +75,10 @@ static bool hold(struct hold_step *step, struct pawl_take_out_reply *out)
     return true;
 }
 
-/* --- taking out: confirm and release -------------------------------------------------- */
+/* --- taking out: confirm, release, pass ------------------------------------------------ */
 
-static enum pawl_status settle(struct memory_queue *queue,
-                               const struct pawl_take_out *in, struct pawl_id id)
+static enum pawl_status settle_one(struct memory_queue *queue,
+                                   const struct pawl_take_out *in, struct pawl_id id)
 {
     struct memory_job *job = NULL;
     if (queue != NULL)
@@ -85,9 +87,29 @@ static enum pawl_status settle(struct memory_queue *queue,
         return PAWL_NOT_FOUND;
     if (in->kind == PAWL_TAKE_CONFIRM)
         memory_job_remove(job);
-    else
+    else if (in->kind == PAWL_TAKE_RELEASE)
         memory_job_release(job);
+    else
+        job->hold.mover = in->heir;
     return PAWL_OK;
+}
+
+/* False: out of memory, and nothing was done. */
+static bool settle(struct memory_queue *queue, const struct pawl_take_out *in,
+                   struct pawl_take_out_reply *out)
+{
+    struct memory_tally *tally = NULL;
+    if (in->digests != NULL && queue != NULL) {
+        tally = memory_tally_at(queue, in->mover);
+        if (tally == NULL)
+            return false;
+    }
+    for (size_t i = 0; i < in->id_count; i++) {
+        out->results[i] = settle_one(queue, in, in->ids[i]);
+        if (tally != NULL && out->results[i] == PAWL_OK)
+            memory_tally_add(tally, &in->digests[i]);
+    }
+    return true;
 }
 
 enum pawl_status memory_take_out(struct pawl_storage *storage,
@@ -97,22 +119,21 @@ enum pawl_status memory_take_out(struct pawl_storage *storage,
 {
     struct memory_store *store = memory_enter(storage);
     struct memory_queue *queue = memory_queue_find(store, in->queue);
-    enum pawl_status status = PAWL_OK;
+    bool fine = true;
     out->job_count = 0;
     if (in->kind != PAWL_TAKE_HOLD) {
-        for (size_t i = 0; i < in->id_count; i++)
-            out->results[i] = settle(queue, in, in->ids[i]);
+        fine = settle(queue, in, out);
     } else if (queue != NULL) {
         struct hold_step step = { .queue = queue, .in = in };
         step.jobs = calloc(in->limit, sizeof(struct memory_job *));
-        if (step.jobs == NULL || !hold(&step, out))
-            status = pawl_error_set(err, PAWL_ENOMEM,
-                                    "out of memory for %zu jobs of '%s'",
-                                    in->limit, in->queue);
+        fine = step.jobs != NULL && hold(&step, out);
         free(step.jobs);
     }
     memory_leave(store);
-    return status;
+    if (fine)
+        return PAWL_OK;
+    return pawl_error_set(err, PAWL_ENOMEM, "out of memory for %zu jobs of '%s'",
+                          in->limit + in->id_count, in->queue);
 }
 
 /* --- bringing in ------------------------------------------------------------------------ */
@@ -190,6 +211,7 @@ enum pawl_status memory_bring_in(struct pawl_storage *storage,
     struct memory_job **records = NULL;
     struct pawl_put_result *replies = NULL;
     struct memory_session *session = NULL;
+    struct memory_tally *tally = NULL;
 
     struct memory_queue *queue = memory_queue_at(store, in->queue);
     if (queue != NULL)
@@ -201,13 +223,18 @@ enum pawl_status memory_bring_in(struct pawl_storage *storage,
         goto out;
     records = calloc(in->job_count + 1, sizeof *records);
     replies = calloc(in->job_count + 1, sizeof *replies);
-    if (records == NULL || replies == NULL || !records_make(queue, in, records))
+    if (in->digests != NULL)
+        tally = memory_tally_at(queue, in->mover);
+    if (records == NULL || replies == NULL || !records_make(queue, in, records) ||
+        (in->digests != NULL && tally == NULL))
         goto no_memory;
 
     for (size_t i = 0; i < in->job_count; i++) {
         replies[i] = bring_one(records[i], in->jobs[i]->state, now);
         if (replies[i].status == PAWL_OK)
             records[i] = NULL;
+        if (replies[i].status == PAWL_OK && tally != NULL)
+            memory_tally_add(tally, &in->digests[i]);
         results[i] = replies[i];
     }
     memory_session_keep(session, in->seq, replies, in->job_count);

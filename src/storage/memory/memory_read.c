@@ -121,6 +121,9 @@ static void count_queue(const struct memory_queue *queue, pawl_time now,
     out->paused = queue->paused;
     for (int state = PAWL_STATE_FIRST; state <= PAWL_STATE_LAST; state++)
         out->jobs[state] = queue->states[state].count;
+    out->has_keep = queue->has_retention;
+    if (out->has_keep)
+        out->keep = pawl_retention_as_keep(&queue->retention);
     out->completed_total = (uint64_t)queue->entered[PAWL_COMPLETED];
     out->dead_total = (uint64_t)queue->entered[PAWL_DEAD];
     out->failed_total = queue->failed_total;

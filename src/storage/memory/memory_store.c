@@ -11,6 +11,7 @@
 
 #include "storage/memory/memory_job.h"
 #include "storage/memory/memory_session.h"
+#include "storage/memory/memory_tally.h"
 #include "util/thread.h"
 
 static pthread_mutex_t stores_mutex = PTHREAD_MUTEX_INITIALIZER;
@@ -51,6 +52,9 @@ static void queue_free(struct memory_queue *queue)
         memory_index_remove(&queue->sessions, &session->node);
         memory_session_free(session);
     }
+    struct memory_tally *tally;
+    while ((tally = memory_index_first(&queue->tallies)) != NULL)
+        memory_tally_forget(queue, tally);
     free(queue);
 }
 

@@ -33,6 +33,7 @@ struct memory_queue {
     struct memory_index states[PAWL_STATE_COUNT]; /* jobs in the state's order */
     struct memory_keys keys;
     struct memory_index sessions;
+    struct memory_index tallies;
     /* Places in the pending lanes: the next at the tail, the first at the head.
      * One pair does for all lanes, since only the order within one counts. */
     int64_t tail, head;

@@ -99,6 +99,8 @@ enum pawl_status redis_bring_in(struct pawl_storage *storage,
     redis_begin(self, queue, &redis_script_bring_in, true, &call);
     redis_session_add(&call.args, in->session, in->seq);
     redis_args_number(&call.args, (int64_t)in->job_count);
+    redis_args_add(&call.args, &in->mover, sizeof in->mover);
+    redis_add_digests(&call.args, in->digests, in->job_count);
     for (size_t i = 0; i < in->job_count; i++) {
         add_job(&call.args, in->jobs[i]);
         results[i].id = in->jobs[i]->id;

@@ -5,6 +5,7 @@
  * did, the next one goes on behind them, since no job at all means that there is none. */
 #include <string.h>
 
+#include "storage/redis/redis_bytes.h"
 #include "storage/redis/redis_storage.h"
 #include "util/clock.h"
 
@@ -79,7 +80,8 @@ static void begin(struct redis_instance *self, const struct redis_queue *queue,
 {
     static const char *const kinds[] = { [PAWL_TAKE_HOLD] = "hold",
                                          [PAWL_TAKE_CONFIRM] = "confirm",
-                                         [PAWL_TAKE_RELEASE] = "release" };
+                                         [PAWL_TAKE_RELEASE] = "release",
+                                         [PAWL_TAKE_PASS] = "pass" };
     redis_begin(self, queue, &redis_script_take_out, false, call);
     redis_args_text(&call->args, kinds[in->kind]);
     redis_args_add(&call->args, &in->mover, sizeof in->mover);
@@ -97,7 +99,8 @@ static enum pawl_status hold(struct redis_instance *self,
     redis_args_number(&call.args, in->limit < HOLD_MOST ? (int64_t)in->limit
                                                         : HOLD_MOST);
     redis_args_number(&call.args, *from);
-    call.repeatable = true; /* held again is handed over again */
+    redis_args_text(&call.args, in->only_new ? "1" : "0");
+    call.repeatable = !in->only_new; /* held again is handed over again */
     enum pawl_status status = redis_call(&self->client, &call, &reply, err);
     if (status == PAWL_OK)
         status = read_jobs(self, in, reply, out, from, err);
@@ -136,6 +139,8 @@ static enum pawl_status settle(struct redis_instance *self,
     redisReply *reply = NULL;
     begin(self, queue, in, &call);
     redis_args_add(&call.args, in->ids, in->id_count * sizeof *in->ids);
+    redis_add_digests(&call.args, in->digests, in->id_count);
+    redis_args_add(&call.args, &in->heir, sizeof in->heir);
     enum pawl_status status = redis_call(&self->client, &call, &reply, err);
     if (status == PAWL_OK)
         status = read_results(self, in, reply, out, err);
@@ -156,4 +161,57 @@ enum pawl_status redis_take_out(struct pawl_storage *storage,
         return PAWL_ENOMEM;
     return in->kind == PAWL_TAKE_HOLD ? hold_some(self, queue, in, out, err)
                                       : settle(self, queue, in, out, err);
+}
+
+/* --- tallies ----------------------------------------------------------------------- */
+
+#define LANES      8
+#define TALLY_SIZE (8 + 4 * LANES) /* count, sum */
+
+void redis_add_digests(struct redis_args *args, const struct pawl_digest *digests,
+                       size_t count)
+{
+    uint8_t *at = redis_args_space(args, digests == NULL ? 0 : count * 4 * LANES);
+    for (size_t i = 0; digests != NULL && at != NULL && i < count; i++)
+        for (int lane = 0; lane < LANES; lane++)
+            at = redis_bytes_write(at, digests[i].lanes[lane], 4);
+}
+
+static enum pawl_status read_tally(const struct redis_instance *self,
+                                   const char *queue, const redisReply *reply,
+                                   struct pawl_tally *out, struct pawl_error *err)
+{
+    if (reply->type == REDIS_REPLY_STRING && reply->len == 0)
+        return PAWL_OK;
+    if (reply->type != REDIS_REPLY_STRING || reply->len != TALLY_SIZE)
+        return pawl_error_set(err, PAWL_ECORRUPT,
+                              "redis at %s keeps a damaged tally of '%s'",
+                              self->client.settings.where, queue);
+    const uint8_t *at = (const uint8_t *)reply->str;
+    out->count = redis_bytes_read(at, 8);
+    for (int lane = 0; lane < LANES; lane++)
+        out->sum.lanes[lane] = (uint32_t)redis_bytes_read(at + 8 + 4 * lane, 4);
+    return PAWL_OK;
+}
+
+enum pawl_status redis_tally(struct pawl_storage *storage, const char *name,
+                             struct pawl_session mover, bool forget,
+                             struct pawl_tally *out, struct pawl_error *err)
+{
+    struct redis_instance *self = (struct redis_instance *)storage;
+    struct redis_queue *queue = redis_enter(self, name, err);
+    struct redis_call call;
+    redisReply *reply = NULL;
+    if (queue == NULL)
+        return PAWL_ENOMEM;
+    redis_begin(self, queue, &redis_script_take_out, false, &call);
+    redis_args_text(&call.args, forget ? "forget" : "tally");
+    redis_args_add(&call.args, &mover, sizeof mover);
+    call.repeatable = !forget;
+    enum pawl_status status = redis_call(&self->client, &call, &reply, err);
+    if (status == PAWL_OK)
+        status = read_tally(self, name, reply, out, err);
+    freeReplyObject(reply);
+    redis_args_clear(&call.args);
+    return status;
 }

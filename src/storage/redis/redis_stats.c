@@ -4,6 +4,8 @@
  * may be on several nodes. Queues are asked in parts, each of which takes one round
  * trip, so that thousands of them do not become one huge request.
  */
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,7 +13,7 @@
 #include "util/clock.h"
 
 #define PART_SIZE 64
-#define NUMBERS 13 /* in the script's reply */
+#define NUMBERS 13 /* in the script's reply; behind them is the retention */
 
 /* --- one block ----------------------------------------------------------------- */
 
@@ -35,11 +37,26 @@ static struct pawl_stats *stats_new(const struct redis_names *names)
     return stats;
 }
 
+static bool read_keep(const redisReply *reply, struct pawl_queue_stats *out)
+{
+    struct pawl_queue_keep *keep = &out->keep;
+    if (reply->type != REDIS_REPLY_STRING)
+        return false;
+    out->has_keep = reply->len > 0;
+    return !out->has_keep ||
+           sscanf(reply->str,
+                  "%" SCNd64 " %" SCNd64 " %" SCNd64 " %" SCNd64 " %" SCNd64
+                  " %" SCNd64,
+                  &keep->completed_age, &keep->completed_count, &keep->dead_age,
+                  &keep->dead_count, &keep->cancelled_age,
+                  &keep->cancelled_count) == 6;
+}
+
 /* False: it is none of the script's. */
 static bool read_numbers(const redisReply *reply, struct pawl_queue_stats *out)
 {
     uint64_t numbers[NUMBERS];
-    if (reply->type != REDIS_REPLY_ARRAY || reply->elements != NUMBERS)
+    if (reply->type != REDIS_REPLY_ARRAY || reply->elements != NUMBERS + 1)
         return false;
     for (int i = 0; i < NUMBERS; i++) {
         if (reply->element[i]->type != REDIS_REPLY_INTEGER)
@@ -59,7 +76,7 @@ static bool read_numbers(const redisReply *reply, struct pawl_queue_stats *out)
     out->dead_total = numbers[10];
     out->failed_total = numbers[11];
     out->oldest_pending = (pawl_duration)numbers[12];
-    return true;
+    return read_keep(reply->element[NUMBERS], out);
 }
 
 /* --- asking -------------------------------------------------------------------- */

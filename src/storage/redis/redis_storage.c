@@ -244,7 +244,7 @@ static void redis_close(struct pawl_storage *storage)
         .sweep = redis_sweep, .wait = redis_wait, .kick = redis_kick,             \
         .get = redis_get, .list = redis_list, .alter = redis_alter,               \
         .take_out = redis_take_out, .bring_in = redis_bring_in,                   \
-        .stats = redis_stats, .health = redis_health,                             \
+        .tally = redis_tally, .stats = redis_stats, .health = redis_health,       \
     }
 
 const struct pawl_storage_ops redis_storage_ops[REDIS_SCHEME_COUNT] = {

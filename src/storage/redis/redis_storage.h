@@ -38,6 +38,9 @@ void redis_begin(struct redis_instance *self, const struct redis_queue *queue,
 void redis_add_clock(struct redis_instance *self, struct redis_args *args);
 /* The first of them. */
 void redis_add_now(struct redis_instance *self, struct redis_args *args);
+/* A digest for each of `count` jobs as one word; "" when there are none. */
+void redis_add_digests(struct redis_args *args, const struct pawl_digest *digests,
+                       size_t count);
 /* The retention as one word: six numbers, see FORMAT.md, "keep". */
 void redis_add_retention(struct redis_args *args,
                          const struct pawl_retention *retention);
@@ -73,6 +76,9 @@ enum pawl_status redis_take_out(struct pawl_storage *, const struct pawl_take_ou
                                 struct pawl_take_out_reply *, struct pawl_error *);
 enum pawl_status redis_bring_in(struct pawl_storage *, const struct pawl_bring_in *,
                                 struct pawl_put_result *, struct pawl_error *);
+enum pawl_status redis_tally(struct pawl_storage *, const char *,
+                             struct pawl_session, bool, struct pawl_tally *,
+                             struct pawl_error *);
 enum pawl_status redis_stats(struct pawl_storage *, const char *,
                              struct pawl_stats **, struct pawl_error *);
 enum pawl_status redis_health(struct pawl_storage *, struct pawl_health *,

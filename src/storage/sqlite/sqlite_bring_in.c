@@ -9,10 +9,12 @@
 
 #include "sqlite_key.h"
 #include "sqlite_put.h"
+#include "sqlite_tally.h"
 
 struct bringing {
     struct put_step put; /* first: store_whole() is given that */
     const struct pawl_bring_in *in;
+    struct pawl_tally stored; /* by this call */
 };
 
 static bool is_finished(enum pawl_state state)
@@ -168,7 +170,7 @@ static enum pawl_status store_whole(struct put_step *put, size_t i,
                                     int64_t place,
                                     struct pawl_put_result *result)
 {
-    const struct bringing *bringing = (const struct bringing *)put;
+    struct bringing *bringing = (struct bringing *)put;
     const struct pawl_job *job = bringing->in->jobs[i];
     enum pawl_status status = take_key(&put->call, job, result);
     int64_t rank = 0;
@@ -184,6 +186,8 @@ static enum pawl_status store_whole(struct put_step *put, size_t i,
         status = insert_result(&put->call, job, place);
     if (status == PAWL_OK && job->error_count > 0)
         status = insert_errors(&put->call, job, place);
+    if (status == PAWL_OK && bringing->in->digests)
+        tally_add(&bringing->stored, &bringing->in->digests[i]);
     return status;
 }
 
@@ -207,9 +211,12 @@ enum pawl_status sqlite_bring_in(struct pawl_storage *self,
         jobs[i] = as_new(in->jobs[i]);
     status = call_begin(&bringing.put.call, (struct sqlite_storage *)self,
                         SYNC_FULL, in->queue, CALL_MAKE, err);
-    if (status == PAWL_OK)
-        status = call_end(&bringing.put.call,
-                          put_step_run(&bringing.put, results));
+    if (status == PAWL_OK) {
+        status = put_step_run(&bringing.put, results);
+        if (status == PAWL_OK)
+            status = tally_save(&bringing.put.call, in->mover, &bringing.stored);
+        status = call_end(&bringing.put.call, status);
+    }
     free(jobs);
     return status;
 }

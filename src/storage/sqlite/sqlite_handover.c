@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "sqlite_items.h"
+#include "sqlite_tally.h"
 
 #define C_STATE_BEFORE 23 /* the column after {job} in HELD_OF */
 
@@ -147,8 +148,10 @@ static enum pawl_status hold(struct step *step)
     const unsigned never = PAWL_STATE_BIT(PAWL_PROCESSING) |
                            PAWL_STATE_BIT(PAWL_HELD);
     unsigned from = step->in->from_states & ~never;
-    enum pawl_status status = hold_again(step);
+    enum pawl_status status = PAWL_OK;
 
+    if (!step->in->only_new)
+        status = hold_again(step);
     if (status == PAWL_OK)
         status = find_ordinal(step);
     for (int state = PAWL_STATE_FIRST;
@@ -161,7 +164,7 @@ static enum pawl_status hold(struct step *step)
     return status;
 }
 
-/* --- confirm and release -------------------------------------------------- */
+/* --- confirm, release, pass ----------------------------------------------- */
 
 /* Read where a job was before, if this mover holds it; else NOT_FOUND. */
 static enum pawl_status read_held(struct step *step,
@@ -188,6 +191,16 @@ static enum pawl_status read_held(struct step *step,
     return status;
 }
 
+static enum pawl_status pass(struct sqlite_call *call,
+                             const struct pawl_session *heir, int64_t place)
+{
+    sqlite3_stmt *stmt = sql(call->db, SQL_HELD_PASS);
+
+    sqlite3_bind_int64(stmt, 1, place);
+    sqlite3_bind_blob(stmt, 2, heir->b, sizeof heir->b, SQLITE_STATIC);
+    return sql_run(call->db, stmt, call->err);
+}
+
 /* To NOT_FOUND where there is nothing for this mover to settle. */
 static enum pawl_status settle_one(struct step *step, struct pawl_id id)
 {
@@ -205,6 +218,8 @@ static enum pawl_status settle_one(struct step *step, struct pawl_id id)
         status = read_held(step, &row, &state, &rank);
     if (status != PAWL_OK)
         return status;
+    if (step->in->kind == PAWL_TAKE_PASS)
+        return pass(call, &step->in->heir, row.place);
     stmt = sql(call->db, SQL_HELD_REMOVE);
     sqlite3_bind_int64(stmt, 1, row.place);
     status = sql_run(call->db, stmt, call->err);
@@ -221,15 +236,19 @@ static enum pawl_status settle_one(struct step *step, struct pawl_id id)
 
 static enum pawl_status settle(struct step *step)
 {
+    struct pawl_tally settled = { 0 };
     enum pawl_status status = PAWL_OK;
 
     for (size_t i = 0; i < step->in->id_count && status == PAWL_OK; i++) {
         status = settle_one(step, step->in->ids[i]);
         step->out->results[i] = status;
+        if (status == PAWL_OK && step->in->digests)
+            tally_add(&settled, &step->in->digests[i]);
         if (status == PAWL_NOT_FOUND)
             status = PAWL_OK;
     }
-    return status;
+    return status == PAWL_OK ? tally_save(&step->call, step->in->mover, &settled)
+                             : status;
 }
 
 enum pawl_status sqlite_take_out(struct pawl_storage *self,

@@ -223,6 +223,9 @@ static enum pawl_status queue_stats(struct sqlite_db *db,
     out->completed_total = (uint64_t)queue->entered[PAWL_COMPLETED];
     out->dead_total = (uint64_t)queue->entered[PAWL_DEAD];
     out->failed_total = (uint64_t)queue->failed_total;
+    out->has_keep = queue->has_retention;
+    if (out->has_keep)
+        out->keep = pawl_retention_as_keep(&queue->retention);
     status = count_states(db, queue->n, out->jobs, err);
     if (status == PAWL_OK)
         status = oldest_pending(db, queue->n, now, &out->oldest_pending, err);

@@ -211,6 +211,7 @@ const struct pawl_storage_ops sqlite_storage_ops = {
     .alter = sqlite_alter,
     .take_out = sqlite_take_out,
     .bring_in = sqlite_bring_in,
+    .tally = sqlite_tally,
     .stats = sqlite_stats,
     .health = sqlite_health,
 };

@@ -79,6 +79,9 @@ enum pawl_status sqlite_bring_in(struct pawl_storage *self,
                                  const struct pawl_bring_in *in,
                                  struct pawl_put_result *results,
                                  struct pawl_error *err);
+enum pawl_status sqlite_tally(struct pawl_storage *self, const char *queue,
+                              struct pawl_session mover, bool forget,
+                              struct pawl_tally *out, struct pawl_error *err);
 enum pawl_status sqlite_stats(struct pawl_storage *self, const char *queue,
                               struct pawl_stats **out, struct pawl_error *err);
 enum pawl_status sqlite_health(struct pawl_storage *self,

@@ -275,6 +275,9 @@ VALUES (?1, ?2, ?3, ?4, ?5);
 -- HELD_REMOVE: place ?1
 DELETE FROM held WHERE place = ?1;
 
+-- HELD_PASS: place ?1, to mover ?2
+UPDATE held SET mover = ?2 WHERE place = ?1;
+
 -- HELD_OF: from ?1 to ?2 in the order, held by mover ?4, at most ?3; and the state
 -- before
 SELECT {job}, (SELECT state FROM held WHERE held.place = job.place) FROM job
@@ -289,6 +292,17 @@ ORDER BY {order} LIMIT 1;
 -- HELD_LAST: the last of them
 SELECT {order} FROM held WHERE {order} BETWEEN ?1 AND ?2
 ORDER BY {order} DESC LIMIT 1;
+
+-- --- tallies ----------------------------------------------------------------
+
+-- TALLY_GET: of queue ?1, mover ?2
+SELECT count, sum FROM tally WHERE queue = ?1 AND mover = ?2;
+
+-- TALLY_SET: of queue ?1, mover ?2: count ?3, sum ?4
+INSERT OR REPLACE INTO tally (queue, mover, count, sum) VALUES (?1, ?2, ?3, ?4);
+
+-- TALLY_REMOVE: of queue ?1, mover ?2
+DELETE FROM tally WHERE queue = ?1 AND mover = ?2;
 
 -- --- the file ---------------------------------------------------------------
 

@@ -2,16 +2,18 @@
 -- bring_in.lua - storing whole jobs that lived elsewhere.
 --
 -- ARGV: clock, '0' or, if it may make the queue, this server's run_id; the field in
--- sessions, seq, count, then five words for each job: id, state and the first 19 bytes
+-- sessions, seq, count, mover, all digests in one word ('': no tally), then five words
+-- for each job: id, state and the first 19 bytes
 -- of its body; its head without a place, or ''; its body from the flags on; errors;
 -- result.
 -- Replies: as put, with which it shares one count of seqs: OK; or a byte for each
 -- job, the status, and for KEY_TAKEN the holder's id. NEW: there is no queue;
 -- TOOOLD; or, if this seq was another put, how many jobs that had.
--- include: step, line, job
+-- include: step, line, job, tally
 
 local SESSION, SEQ, COUNT = ARGV[4], ARGV[5], tonumber(ARGV[6])
-local FIRST_JOB, WORDS = 7, 5
+local MOVER, DIGESTS = ARGV[7], ARGV[8]
+local FIRST_JOB, WORDS = 9, 5
 local OK, DUPLICATE, KEY_TAKEN = '\0', '\1', '\2'
 
 local exists = meta_read()
@@ -119,6 +121,7 @@ for i = 1, COUNT do
   codes[i] = bring(id, FIRST_JOB + WORDS * (i - 1), known[i] or stored[id])
   if codes[i] == OK then
     stored[id] = true
+    tally_add(DIGESTS, i)
   else
     all_stored = false
   end
@@ -126,6 +129,7 @@ end
 codes = all_stored and '' or table.concat(codes)
 later_two('HSET', SESSIONS, SESSION,
           SEQ .. struct.pack('>I6I4', now, COUNT) .. codes)
+tally_save(MOVER)
 flush()
 if any_waits then
   news()

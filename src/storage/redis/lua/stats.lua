@@ -3,7 +3,7 @@
 --
 -- Reply: 1 if paused; jobs scheduled, pending, processing, failed, completed, dead,
 -- cancelled, held; completed_total, dead_total, failed_total; age of the oldest
--- pending job, -1 for none
+-- pending job, -1 for none; the queue's own retention as FORMAT.md has it, or ''
 -- include: step, line
 
 local HOLES_MAX = 20000 -- passed over in one lane
@@ -92,5 +92,5 @@ return {
   jobs_in(DEAD_LINE, DEAD_LINE), jobs_in(CANCELLED_LINE, CANCELLED_LINE),
   jobs_in(HELD_LINE, HELD_LINE),
   total_of(COMPLETED_LINE), total_of(DEAD_LINE), number('failed_total'),
-  oldest_pending(time_now()),
+  oldest_pending(time_now()), meta.keep or '',
 }

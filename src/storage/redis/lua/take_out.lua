@@ -2,12 +2,15 @@
 -- take_out.lua - handing jobs over to another storage: held, then deleted or put
 -- back.
 --
--- ARGV: clock, kind ('hold', 'confirm' or 'release'), mover; to hold: from_states,
--- limit, and the place to go on from (0: the first); else all ids in one word.
+-- ARGV: clock, kind, mover; to 'hold': from_states, limit, the place to go on from (0:
+-- the first), and '1' to pass over what the mover holds; to 'confirm', 'release' or
+-- 'pass': all ids in one word, all digests in one ('': no tally), and who it is passed
+-- to; to 'tally' or 'forget': nothing.
 -- Replies: hold: the place to go on from, if nothing was found so far and there is more
 -- to look at, else 0; then for each job its id, head, body, errors and result, the head
--- being of before it was held; else a letter for each id: o or n for OK, NOT_FOUND.
--- include: step, line, job, walk
+-- being of before it was held; tally, forget: the tally, or ''; else a letter for each
+-- id: o or n for OK, NOT_FOUND.
+-- include: step, line, job, walk, tally
 
 local kind, mover = ARGV[3], ARGV[4]
 local HOLD_BYTES = 64 * 1024 * 1024 -- what one reply may be large; then fewer jobs
@@ -65,8 +68,10 @@ end
 -- What is held already, behind `place`, then the states in the order of their numbers.
 -- How many are of the first kind; and where the held end. The other lines need no place
 -- to go on from: what was looked at in vain there are holes in front, which go.
-local function gather(from_states, place)
-  place = gather_line(HELD_LINE, place, is_mine)
+local function gather(from_states, place, only_new)
+  if not only_new then
+    place = gather_line(HELD_LINE, place, is_mine)
+  end
   local held = #ids
   if has(from_states, 2 ^ IN_SCHEDULED) then
     gather_zset(SCHEDULED)
@@ -104,8 +109,8 @@ local function head_before(id, head)
   return string.sub(head, 1, 1) .. string.sub(entry, 17, 17) .. string.sub(head, 3)
 end
 
-local function hold(from_states, after)
-  local held, place = gather(from_states, after)
+local function hold(from_states, after, only_new)
+  local held, place = gather(from_states, after, only_new)
   local reply, bytes = { 0 }, 0
   if #ids == 0 and is_enough() then
     reply[1] = math.max(place, 1)
@@ -136,7 +141,7 @@ local function hold(from_states, after)
   return reply
 end
 
--- --- confirm and release ------------------------------------------------------------
+-- --- confirm, release, pass ---------------------------------------------------------
 
 local function release(job, entry)
   local state, place = struct.unpack('>BI6', entry, 17)
@@ -153,7 +158,7 @@ local function release(job, entry)
   save(job)
 end
 
-local function settle(words)
+local function settle(words, digests, heir)
   local ids, results, holds, released = {}, {}, {}, false
   for at = 1, #words, 16 do
     ids[#ids + 1] = string.sub(words, at, at + 15)
@@ -170,15 +175,21 @@ local function settle(words)
       return
     end
     holds[id] = nil
-    later_one('HDEL', HOLDS, id)
+    if kind == 'pass' then
+      later_two('HSET', HOLDS, id, heir .. string.sub(entry, 17))
+    else
+      later_one('HDEL', HOLDS, id)
+    end
     if kind == 'confirm' then
       remove(job)
-    else
+    elseif kind == 'release' then
       release(job, entry)
       released = true
     end
     results[#results + 1] = 'o'
+    tally_add(digests, #results)
   end)
+  tally_save(mover)
   lines_trim()
   if released then
     news()
@@ -188,11 +199,17 @@ end
 
 -- --- the step -----------------------------------------------------------------------
 
+if kind == 'tally' or kind == 'forget' then
+  if kind == 'forget' then
+    redis.call('HDEL', META, 'tally:' .. mover)
+  end
+  return meta['tally:' .. mover] or ''
+end
 if kind ~= 'hold' then
-  return settle(ARGV[5])
+  return settle(ARGV[5], ARGV[6], ARGV[7])
 end
 if not exists then
   return { 0 }
 end
 most = tonumber(ARGV[6])
-return hold(tonumber(ARGV[5]), tonumber(ARGV[7]))
+return hold(tonumber(ARGV[5]), tonumber(ARGV[7]), ARGV[8] == '1')
