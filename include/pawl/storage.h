@@ -248,6 +248,8 @@ struct pawl_digest {
  * False: out of memory. */
 PAWL_API bool pawl_job_digest(const struct pawl_job *job, struct pawl_digest *out);
 PAWL_API void pawl_digest_add(struct pawl_digest *sum, const struct pawl_digest *one);
+/* All zeroes: of a job that is not to be counted. */
+PAWL_API bool pawl_digest_is_zero(const struct pawl_digest *digest);
 
 /* What a mover has taken out of a queue here, or brought in. The source's and the
  * target's are equal when all arrived that left, once, and whole. */

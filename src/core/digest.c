@@ -138,3 +138,10 @@ void pawl_digest_add(struct pawl_digest *sum, const struct pawl_digest *one)
     for (i = 0; i < 8; i++)
         sum->lanes[i] += one->lanes[i];
 }
+
+bool pawl_digest_is_zero(const struct pawl_digest *digest)
+{
+    static const struct pawl_digest zero;
+
+    return memcmp(digest, &zero, sizeof zero) == 0;
+}

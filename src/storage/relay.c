@@ -17,6 +17,7 @@ struct batch {
     struct pawl_job *jobs[RELAY_BATCH_MAX];
     size_t count;
     struct pawl_put_result results[RELAY_BATCH_MAX];
+    struct pawl_digest digests[RELAY_BATCH_MAX]; /* if relay->prove */
 };
 
 /* --- holding ------------------------------------------------------------------- */
@@ -28,7 +29,8 @@ static enum pawl_status hold(struct batch *batch, unsigned states, size_t limit,
                                 .mover = batch->relay->mover,
                                 .kind = PAWL_TAKE_HOLD,
                                 .from_states = states,
-                                .limit = limit };
+                                .limit = limit,
+                                .only_new = states != 0 };
     struct pawl_take_out_reply out = { .jobs = batch->jobs };
     enum pawl_status status;
 
@@ -37,23 +39,42 @@ static enum pawl_status hold(struct batch *batch, unsigned states, size_t limit,
     return status;
 }
 
-/* Confirm or release the whole batch. */
+/* Settle the whole batch, in one step: a part of it would come again under another
+ * number. What was at `to` already has a digest of zeroes, and is not counted. */
 static enum pawl_status settle(struct batch *batch, enum pawl_take_kind kind,
                                struct pawl_error *err)
 {
+    const struct relay *relay = batch->relay;
     struct pawl_id ids[RELAY_BATCH_MAX];
     enum pawl_status results[RELAY_BATCH_MAX];
     struct pawl_take_out in = { .queue = batch->queue,
-                                .mover = batch->relay->mover,
+                                .mover = relay->mover,
                                 .kind = kind,
                                 .ids = ids,
                                 .id_count = batch->count };
     struct pawl_take_out_reply out = { .results = results };
     size_t i;
 
-    for (i = 0; i < batch->count; i++)
+    for (i = 0; i < batch->count; i++) {
         ids[i] = batch->jobs[i]->id;
-    return storage_take_out(batch->relay->from, &in, &out, err);
+        if (batch->results[i].status == PAWL_DUPLICATE)
+            batch->digests[i] = (struct pawl_digest){ { 0 } };
+    }
+    if (kind == PAWL_TAKE_PASS)
+        in.heir = *relay->kept;
+    if (relay->prove && kind != PAWL_TAKE_RELEASE)
+        in.digests = batch->digests;
+    return storage_take_out(relay->from, &in, &out, err);
+}
+
+static enum pawl_status digest(struct batch *batch, struct pawl_error *err)
+{
+    size_t i;
+
+    for (i = 0; i < batch->count && batch->relay->prove; i++)
+        if (!pawl_job_digest(batch->jobs[i], &batch->digests[i]))
+            return pawl_error_set(err, PAWL_ENOMEM, "out of memory for a digest");
+    return PAWL_OK;
 }
 
 static void batch_clear(struct batch *batch)
@@ -93,19 +114,26 @@ static struct pawl_session session_of(const struct relay *relay, struct pawl_id 
     return session;
 }
 
-enum pawl_status relay_merge(struct pawl_storage *to, const struct pawl_job *job,
-                             struct pawl_id holder, struct pawl_session session,
-                             const struct pawl_clock *clock, struct pawl_error *err)
+/* `as` says under which session, and to whose tally it adds which digest. */
+static enum pawl_status merge_as(const struct pawl_bring_in *as,
+                                 struct pawl_storage *to, const struct pawl_job *job,
+                                 struct pawl_id holder,
+                                 const struct pawl_clock *clock,
+                                 struct pawl_error *err)
 {
     struct pawl_job_error errors[PAWL_ERRORS_KEPT];
     size_t keep = job->error_count < PAWL_ERRORS_KEPT ? job->error_count
                                                        : PAWL_ERRORS_KEPT - 1;
     struct pawl_job merged = *job;
     const struct pawl_job *jobs[] = { &merged };
-    struct pawl_bring_in in = { .queue = job->queue, .session = session, .seq = 1,
-                                .jobs = jobs, .job_count = 1 };
+    struct pawl_bring_in in = *as;
     struct pawl_put_result result;
     char id[PAWL_ID_TEXT], text[80];
+
+    in.queue = job->queue;
+    in.seq = 1;
+    in.jobs = jobs;
+    in.job_count = 1;
 
     pawl_id_format(holder, id);
     snprintf(text, sizeof text, "unique key is held by job %s", id);
@@ -120,15 +148,26 @@ enum pawl_status relay_merge(struct pawl_storage *to, const struct pawl_job *job
     return storage_bring_in(to, &in, &result, err);
 }
 
+enum pawl_status relay_merge(struct pawl_storage *to, const struct pawl_job *job,
+                             struct pawl_id holder, struct pawl_session session,
+                             const struct pawl_clock *clock, struct pawl_error *err)
+{
+    struct pawl_bring_in as = { .session = session };
+
+    return merge_as(&as, to, job, holder, clock, err);
+}
+
 static enum pawl_status merge(struct batch *batch, size_t i, struct pawl_error *err)
 {
     const struct relay *relay = batch->relay;
     const struct pawl_job *job = batch->jobs[i];
     struct pawl_id holder = batch->results[i].id;
+    struct pawl_bring_in as = { .session = session_of(relay, job->id, 0x80),
+                                .digests = relay->prove ? &batch->digests[i] : NULL,
+                                .mover = relay->mover };
     enum pawl_status status;
 
-    status = relay_merge(relay->to, job, holder, session_of(relay, job->id, 0x80),
-                         relay->clock, err);
+    status = merge_as(&as, relay->to, job, holder, relay->clock, err);
     if (status >= 0 && relay->merged)
         relay->merged(relay->context, job, holder);
     return status;
@@ -142,6 +181,8 @@ static enum pawl_status bring_in(struct batch *batch, struct pawl_error *err)
         .seq = 1,
         .jobs = (const struct pawl_job *const *)batch->jobs,
         .job_count = batch->count,
+        .digests = batch->relay->prove ? batch->digests : NULL,
+        .mover = batch->relay->mover,
     };
     return storage_bring_in(batch->relay->to, &in, batch->results, err);
 }
@@ -168,9 +209,11 @@ static void add_up(const struct batch *batch, size_t merged)
 /* What is held goes over. */
 static enum pawl_status carry(struct batch *batch, struct pawl_error *err)
 {
-    enum pawl_status status = bring_in(batch, err);
+    enum pawl_status status = digest(batch, err);
     size_t i, merged = 0;
 
+    if (status == PAWL_OK)
+        status = bring_in(batch, err);
     if (is_certainly_out(batch, status)) {
         settle(batch, PAWL_TAKE_RELEASE, NULL);
         return status;
@@ -181,7 +224,8 @@ static enum pawl_status carry(struct batch *batch, struct pawl_error *err)
             merged++;
         }
     if (status >= 0)
-        status = settle(batch, PAWL_TAKE_CONFIRM, err);
+        status = settle(batch, batch->relay->kept ? PAWL_TAKE_PASS
+                                                  : PAWL_TAKE_CONFIRM, err);
     if (status < 0)
         return status;
     add_up(batch, merged);

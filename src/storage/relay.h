@@ -10,6 +10,10 @@
  * comes arrives as cancelled, without its key, and its last error names the holder;
  * as if it had been enqueued there and refused, but so that it can be found.
  *
+ * With `prove` both stores add up what went over, in the steps that delete and store
+ * it; what was there already (DUPLICATE) is in neither sum. With `kept` the jobs stay
+ * held at `from`, under that mark, when they have arrived.
+ *
  * One relay at a time may use a mark at `from`; two that do get in each other's
  * way, but lose and double nothing.
  */
@@ -26,6 +30,8 @@ struct relay {
     unsigned states;           /* PAWL_STATE_BITs of what is moved */
     size_t limit;              /* jobs in a batch, 1..RELAY_BATCH_MAX */
     const struct pawl_clock *clock;
+    bool prove;                       /* add to the tallies of `mover` */
+    const struct pawl_session *kept;  /* NULL: what arrived is deleted at `from` */
     /* Told of each job whose key another job holds at `to`; may be NULL. */
     void (*merged)(void *context, const struct pawl_job *job,
                    struct pawl_id holder);

@@ -284,6 +284,62 @@ START_TEST(there_already)
 }
 END_TEST
 
+static void assert_proved(uint64_t count)
+{
+    struct pawl_tally here, there;
+    struct pawl_error err = { 0 };
+    assert_status(storage_tally(store, QUEUE, relay.mover, false, &here, &err),
+                  PAWL_OK);
+    assert_status(storage_tally(target, QUEUE, relay.mover, false, &there, &err),
+                  PAWL_OK);
+    assert_count(here.count, count);
+    ck_assert_mem_eq(&here, &there, sizeof here);
+}
+
+/* The tallies agree, whoever died when and whatever workers did: jobs as they were
+ * handed over, also one that was merged; not what was there already (rules 97, 98). */
+START_TEST(proved)
+{
+    struct pawl_new_job taken = { .key = "k" };
+    begin();
+    relay.prove = true;
+    put_many(10, NULL);
+    put_ok(taken);
+    put_on(target, taken);
+    struct pawl_id twice = put_plain();
+    put_on(target, (struct pawl_new_job){ .id = twice });
+    patch(store)->take_out = no_confirm;
+    assert_status(next(), PAWL_EUNREACHABLE);
+    mend(store);
+    complete_and_forget_there();
+    move_all();
+    assert_count(counts.duplicates, 1);
+    assert_proved(11);
+    put_many(3, NULL);
+    move_all();
+    assert_proved(14);
+}
+END_TEST
+
+/* A copy stays held under the other mark, and does not go again (rule 100). */
+START_TEST(copied)
+{
+    static const struct pawl_session kept = { { 'k', 'e', 'p', 't' } };
+    begin();
+    relay.prove = true;
+    relay.kept = &kept;
+    put_many(5, NULL);
+    move_all();
+    move_all();
+    assert_count(counts.moved, 5);
+    assert_count(count_there(PAWL_PENDING), 5);
+    assert_count(count_in(PAWL_HELD), 5);
+    assert_count(hold_in(QUEUE, relay.mover, 0, 10).count, 0);
+    assert_count(hold_in(QUEUE, kept, 0, 10).count, 5);
+    assert_proved(5);
+}
+END_TEST
+
 /* Large jobs go in small batches, whatever the limit says. */
 START_TEST(large_jobs)
 {
@@ -314,6 +370,8 @@ TCase *topic_relay(void)
     tcase_add_test(relay_case, refused);
     tcase_add_test(relay_case, key_on_both_sides);
     tcase_add_test(relay_case, there_already);
+    tcase_add_test(relay_case, proved);
+    tcase_add_test(relay_case, copied);
     tcase_add_test(relay_case, large_jobs);
     return relay_case;
 }

@@ -78,15 +78,17 @@ START_TEST(confirmed_is_added)
 }
 END_TEST
 
-/* Without digests nothing is counted, nor is what is released (rule 97). */
+/* Without a digest nothing is counted, nor is what is released (rule 97). */
 START_TEST(without_digests)
 {
-    struct pawl_id ids[2];
-    enum pawl_status results[2];
-    put_many(2, ids);
+    const struct pawl_digest none = { { 0 } };
+    struct pawl_id ids[3];
+    enum pawl_status results[3];
+    put_many(3, ids);
     hold(ANY, 10);
     take(PAWL_TAKE_CONFIRM, ids, 1, NULL, results);
-    take(PAWL_TAKE_RELEASE, ids + 1, 1, NULL, results);
+    take(PAWL_TAKE_CONFIRM, ids + 1, 1, &none, results);
+    take(PAWL_TAKE_RELEASE, ids + 2, 1, NULL, results);
     assert_tally(mover_1, 0, 0);
 }
 END_TEST

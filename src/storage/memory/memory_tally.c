@@ -28,6 +28,8 @@ struct memory_tally *memory_tally_at(struct memory_queue *queue,
 
 void memory_tally_add(struct memory_tally *tally, const struct pawl_digest *digest)
 {
+    if (pawl_digest_is_zero(digest))
+        return;
     tally->tally.count++;
     pawl_digest_add(&tally->tally.sum, digest);
 }

@@ -12,6 +12,8 @@ enum pawl_status tally_save(struct sqlite_call *call, struct pawl_session mover,
 static inline void tally_add(struct pawl_tally *tally,
                              const struct pawl_digest *digest)
 {
+    if (pawl_digest_is_zero(digest))
+        return;
     tally->count++;
     pawl_digest_add(&tally->sum, digest);
 }

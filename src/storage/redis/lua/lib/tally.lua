@@ -4,15 +4,17 @@
 
 local LANES = '>I4I4I4I4I4I4I4I4'
 local TALLY = '>I8I4I4I4I4I4I4I4I4'
+local UNCOUNTED = string.rep('\0', 32)
 local tally_count, tally_sum = 0, { 0, 0, 0, 0, 0, 0, 0, 0 } -- of this step
 
 -- Count job number n of those whose digests are in `digests`; '': it is not wanted.
 local function tally_add(digests, n)
-  if digests == '' then
+  local at = 32 * (n - 1) + 1
+  if digests == '' or string.sub(digests, at, at + 31) == UNCOUNTED then
     return
   end
   tally_count = tally_count + 1
-  local lanes = { struct.unpack(LANES, digests, 32 * (n - 1) + 1) }
+  local lanes = { struct.unpack(LANES, digests, at) }
   for i = 1, 8 do
     tally_sum[i] = (tally_sum[i] + lanes[i]) % 4294967296
   end
