@@ -187,6 +187,18 @@ static enum pawl_status bring_in(struct batch *batch, struct pawl_error *err)
     return storage_bring_in(batch->relay->to, &in, batch->results, err);
 }
 
+static enum pawl_status check(struct batch *batch, struct pawl_error *err)
+{
+    const struct relay *relay = batch->relay;
+    enum pawl_status status = PAWL_OK;
+    size_t i;
+
+    for (i = 0; relay->check && i < batch->count && status >= 0; i++)
+        if (batch->results[i].status == PAWL_OK)
+            status = relay->check(relay->context, batch->jobs[i], err);
+    return status;
+}
+
 /* Is it certain that `to` has none of the batch, now and for ever? */
 static bool is_certainly_out(const struct batch *batch, enum pawl_status status)
 {
@@ -223,6 +235,8 @@ static enum pawl_status carry(struct batch *batch, struct pawl_error *err)
             status = merge(batch, i, err);
             merged++;
         }
+    if (status >= 0)
+        status = check(batch, err);
     if (status >= 0)
         status = settle(batch, batch->relay->kept ? PAWL_TAKE_PASS
                                                   : PAWL_TAKE_CONFIRM, err);

@@ -35,6 +35,10 @@ struct relay {
     /* Told of each job whose key another job holds at `to`; may be NULL. */
     void (*merged)(void *context, const struct pawl_job *job,
                    struct pawl_id holder);
+    /* Asked about each job that is at `to` as it came, before it is settled at `from`;
+     * a failure leaves the batch held. May be NULL. */
+    enum pawl_status (*check)(void *context, const struct pawl_job *job,
+                              struct pawl_error *err);
     void *context;
     size_t now; /* its own: jobs in the next batch, so that it stays below 8 MiB;
                    0 at first */

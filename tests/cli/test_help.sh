@@ -26,7 +26,7 @@ run --help
 is "--help is an answer" "$code $err" "0 "
 verbs=$(sed -n '/^verbs:/,/^options:/s/^  \([a-z]*\) .*/\1/p' .out)
 is "the verbs" "$(echo $verbs)" \
-    "enqueue work list show stats queues health doctor retry cancel remove promote pause resume clean bench help version"
+    "enqueue work list show stats queues health doctor retry cancel remove promote pause resume clean migrate bench help version"
 for same in -h help 'help help'; do
     cp .out wanted
     run $same
@@ -62,7 +62,7 @@ if command -v groff >/dev/null; then
     done
 fi
 for function in $(grep -ho 'PAWL_API [^(]*(' "$root/include/pawl.h" "$root"/include/pawl/worker.h \
-    "$root"/include/pawl/admin.h | grep -o 'pawl_[a-z_]*($' | tr -d '('); do
+    "$root"/include/pawl/admin.h "$root"/include/pawl/migrate.h | grep -o 'pawl_[a-z_]*($' | tr -d '('); do
     ok "$function is in pawl.3" grep -q -w "$function" "$root/docs/man/pawl.3"
 done
 

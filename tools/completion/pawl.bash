@@ -12,6 +12,8 @@ _pawl_options() {
     clean) echo "--queue --state --older" ;;
     bench) echo "--jobs --payload --producers --in-flight --batch --concurrency
         --backlog --pace --seconds --durability" ;;
+    migrate) echo "--from --to --queue --state --move --copy --finalize --rollback
+        --leave-processing --verify --dry-run" ;;
     doctor) echo "--acl" ;;
     show | queues | health | help | version) ;;
     esac
@@ -27,6 +29,8 @@ _pawl_values() {
             cancelled" ;;
         promote) echo "scheduled failed" ;;
         clean) echo "completed dead cancelled" ;;
+        migrate) echo "scheduled pending processing failed completed dead
+            cancelled" ;;
         *) echo "waiting scheduled pending processing failed completed dead
             cancelled held" ;;
         esac ;;
@@ -35,7 +39,7 @@ _pawl_values() {
     --durability) echo "full normal" ;;
     --grace) echo "forever" ;;
     -p | --priority) echo "1 2 3 4 5 6 7 8 9 10" ;;
-    --url) echo "sqlite: memory: redis:// rediss:// redis+unix:// redis-sentinel://
+    --url | --from | --to) echo "sqlite: memory: redis:// rediss:// redis+unix:// redis-sentinel://
         redis-cluster://" ;;
     *) return 1 ;;
     esac
@@ -55,7 +59,7 @@ _pawl_queues() {
 _pawl() {
     local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}
     local verbs="enqueue work list show stats queues health doctor retry cancel
-        remove promote pause resume clean bench help version"
+        remove promote pause resume clean migrate bench help version"
     local globals="--url --json --help"
     local verb="" url="" i words
     for ((i = 1; i < COMP_CWORD; i++)); do

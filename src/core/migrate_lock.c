@@ -1,0 +1,285 @@
+/* migrate_lock.c - see migrate_lock.h. */
+#include "core/migrate_lock.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "util/random.h"
+
+#define LOCK_QUEUE  "\1migrate:lock"
+#define LOCK_KEY    "lock"
+#define LEASE       30000
+#define RENEW_AFTER 5000
+#define TRIES       10
+#define WHO_MAX     512
+
+/* --- who ----------------------------------------------------------------------- */
+
+/* The process ids that we see, and until when they mean what they mean. */
+static void read_world(char *text, size_t size)
+{
+    char boot[64] = "", space[64] = "";
+    FILE *f = fopen("/proc/sys/kernel/random/boot_id", "re");
+    ssize_t n = readlink("/proc/self/ns/pid", space, sizeof space - 1);
+
+    if (f) {
+        if (fscanf(f, "%63s", boot) != 1)
+            boot[0] = '\0';
+        fclose(f);
+    }
+    space[n < 0 ? 0 : n] = '\0';
+    snprintf(text, size, "%s,%s", boot, space);
+}
+
+/* HOST PID SINCE WORLD, each on a line. */
+static void write_who(char who[WHO_MAX], pawl_time now)
+{
+    char host[80] = "", world[150];
+
+    gethostname(host, sizeof host - 1);
+    read_world(world, sizeof world);
+    snprintf(who, WHO_MAX, "%s\n%ld\n%" PRId64 "\n%s\n", host, (long)getpid(), now,
+             world);
+}
+
+struct who {
+    char host[80], world[150];
+    long pid;
+    int64_t since;
+};
+
+static bool read_who(const struct pawl_job *job, struct who *who)
+{
+    char text[WHO_MAX + 1];
+    size_t n = job->payload_size < WHO_MAX ? job->payload_size : WHO_MAX;
+
+    memcpy(text, job->payload, n);
+    text[n] = '\0';
+    return sscanf(text, "%79[^\n]\n%ld\n%" SCNd64 "\n%149[^\n]", who->host, &who->pid,
+                  &who->since, who->world) == 4;
+}
+
+/* Of our own world and not running: then there is no need to wait for its lease. */
+static bool is_dead(const struct who *who)
+{
+    char world[150];
+
+    read_world(world, sizeof world);
+    return strcmp(world, who->world) == 0 && who->pid > 0 &&
+           kill((pid_t)who->pid, 0) != 0 && errno == ESRCH;
+}
+
+static enum pawl_status refuse(const struct who *who, const struct pawl_clock *clock,
+                               struct pawl_error *err)
+{
+    return pawl_error_set(err, PAWL_EDENIED,
+                          "another migration of this storage is running: process %ld "
+                          "on '%s', begun %" PRId64 " s ago: wait for it, or stop it",
+                          who->pid, who->host,
+                          (clock->now(clock->context) - who->since) / 1000);
+}
+
+/* --- the job --------------------------------------------------------------------- */
+
+static enum pawl_status put_job(struct migrate_lock *lock, struct pawl_put_result *result,
+                                struct pawl_error *err)
+{
+    char who[WHO_MAX];
+    pawl_time now = lock->clock->now(lock->clock->context);
+    struct pawl_new_job job = { .payload = who, .priority = 5, .max_attempts = 1,
+                                .key = LOCK_KEY, .id = pawl_id_new(LOCK_QUEUE, now) };
+    struct pawl_put put = { .queue = LOCK_QUEUE, .seq = 1, .jobs = &job,
+                            .job_count = 1 };
+
+    write_who(who, now);
+    job.payload_size = strlen(who);
+    random_bytes(put.session.b, sizeof put.session.b);
+    lock->id = job.id;
+    return storage_put(lock->storage, &put, result, err);
+}
+
+/* Write it off as `owner`: it is gone then, and its key free. */
+static enum pawl_status end_job(struct pawl_storage *storage, struct pawl_owner owner,
+                                const struct pawl_outcome *outcome,
+                                struct pawl_error *err)
+{
+    enum pawl_status result;
+    struct pawl_exchange in = { .queue = LOCK_QUEUE, .owner = owner,
+                                .outcomes = outcome, .outcome_count = 1 };
+    struct pawl_exchange_reply out = { .outcomes = &result };
+
+    return storage_exchange(storage, &in, &out, err);
+}
+
+static enum pawl_status end_claimed(struct pawl_storage *storage,
+                                    struct pawl_owner owner,
+                                    const struct pawl_job *job, struct pawl_error *err)
+{
+    struct pawl_outcome outcome = { .id = job->id, .epoch = job->epoch,
+                                    .origin = job->origin,
+                                    .kind = PAWL_OUTCOME_CANCELLED };
+
+    return end_job(storage, owner, &outcome, err);
+}
+
+/* Who died without ending it is taken back here. */
+static enum pawl_status sweep(struct pawl_storage *storage, struct pawl_error *err)
+{
+    struct pawl_sweep in = { .queue = LOCK_QUEUE, .limit = 100,
+                             .max_crashes = 1000000 };
+    struct pawl_sweep_reply out;
+
+    return storage_sweep(storage, &in, &out, err);
+}
+
+/* Claim what is there: our own, or what somebody left behind, which is ended.
+ * EMPTY: there is nothing to claim. */
+static enum pawl_status claim(struct migrate_lock *lock, bool *is_ours,
+                              struct pawl_error *err)
+{
+    struct pawl_job *job = NULL;
+    struct pawl_exchange in = { .queue = LOCK_QUEUE, .owner = lock->owner,
+                                .claim_max = 1, .lease = LEASE };
+    struct pawl_exchange_reply out = { .jobs = &job };
+    enum pawl_status status = storage_exchange(lock->storage, &in, &out, err);
+
+    *is_ours = false;
+    if (status < 0)
+        return status;
+    if (out.job_count == 0)
+        return PAWL_EMPTY;
+    if (memcmp(&job->id, &lock->id, sizeof job->id) == 0) {
+        *is_ours = true;
+        lock->epoch = job->epoch;
+        lock->origin = job->origin;
+        lock->renewed_at = lock->clock->steady(lock->clock->context);
+    } else {
+        status = end_claimed(lock->storage, lock->owner, job, err);
+    }
+    pawl_job_free(job);
+    return status < 0 ? status : PAWL_OK;
+}
+
+/* Somebody has claimed it. PAWL_OK: but is gone. */
+static enum pawl_status look_at(struct pawl_storage *storage, struct pawl_id holder,
+                                const struct pawl_clock *clock, bool take_over,
+                                struct pawl_error *err)
+{
+    struct pawl_job *job = NULL;
+    struct who who = { "?", "", 0, 0 };
+    enum pawl_status status = storage_get(storage, LOCK_QUEUE, holder, &job, err);
+
+    if (status == PAWL_NOT_FOUND)
+        return PAWL_OK;
+    if (status < 0)
+        return status;
+    if (job->state != PAWL_PROCESSING)
+        status = PAWL_OK;
+    else if (!read_who(job, &who) || !is_dead(&who))
+        status = refuse(&who, clock, err);
+    else if (take_over)
+        status = end_claimed(storage, job->owner, job, err);
+    pawl_job_free(job);
+    return status < 0 ? status : PAWL_OK;
+}
+
+static enum pawl_status take_once(struct migrate_lock *lock, bool *is_ours,
+                                  struct pawl_error *err)
+{
+    struct pawl_put_result result = { 0 };
+    enum pawl_status status = sweep(lock->storage, err);
+
+    if (status >= 0)
+        status = put_job(lock, &result, err);
+    if (status >= 0)
+        status = claim(lock, is_ours, err);
+    if (status == PAWL_EMPTY && result.status == PAWL_KEY_TAKEN)
+        status = look_at(lock->storage, result.id, lock->clock, true, err);
+    return status;
+}
+
+enum pawl_status migrate_lock_take(struct migrate_lock *lock,
+                                   struct pawl_storage *storage,
+                                   const struct pawl_clock *clock,
+                                   struct pawl_error *err)
+{
+    enum pawl_status status = PAWL_OK;
+    bool is_ours = false;
+    int i;
+
+    *lock = (struct migrate_lock){ .storage = storage, .clock = clock };
+    random_bytes(lock->owner.b, sizeof lock->owner.b);
+    for (i = 0; i < TRIES && status >= 0 && !is_ours; i++)
+        status = take_once(lock, &is_ours, err);
+    if (status >= 0 && !is_ours)
+        status = pawl_error_set(err, PAWL_EDENIED,
+                                "others begin a migration of this storage at the same "
+                                "time: try again");
+    if (status < 0)
+        lock->storage = NULL;
+    return status < 0 ? status : PAWL_OK;
+}
+
+/* The first processing job of the lock's queue, if there is one. */
+enum pawl_status migrate_lock_peek(struct pawl_storage *storage,
+                                   const struct pawl_clock *clock,
+                                   struct pawl_error *err)
+{
+    struct pawl_job *job = NULL;
+    struct pawl_list in = { .queue = LOCK_QUEUE, .state = PAWL_PROCESSING, .limit = 1 };
+    struct pawl_list_reply out = { .jobs = &job };
+    enum pawl_status status = storage_list(storage, &in, &out, err);
+
+    if (status < 0 || out.job_count == 0)
+        return status < 0 ? status : PAWL_OK;
+    status = look_at(storage, job->id, clock, false, err);
+    pawl_job_free(job);
+    return status;
+}
+
+enum pawl_status migrate_lock_renew(struct migrate_lock *lock, struct pawl_error *err)
+{
+    struct pawl_lease_ref ref = { lock->id, lock->epoch, lock->origin };
+    struct pawl_renew in = { .queue = LOCK_QUEUE, .owner = lock->owner, .leases = &ref,
+                             .lease_count = 1, .lease = LEASE };
+    pawl_time now = lock->clock->steady(lock->clock->context);
+    enum pawl_status result = PAWL_OK, status;
+
+    if (now - lock->renewed_at < RENEW_AFTER)
+        return PAWL_OK;
+    status = storage_renew(lock->storage, &in, &result, err);
+    if (status < 0)
+        return status;
+    if (result == PAWL_STALE)
+        return pawl_error_set(err, PAWL_EDENIED,
+                              "this migration stood still for so long that another may "
+                              "have begun: run it again");
+    lock->renewed_at = now;
+    return PAWL_OK;
+}
+
+bool migrate_lock_is_in(const struct migrate_lock *lock, struct pawl_storage *storage)
+{
+    struct pawl_job *job = NULL;
+    bool found = storage_get(storage, LOCK_QUEUE, lock->id, &job, NULL) == PAWL_OK;
+
+    pawl_job_free(job);
+    return found;
+}
+
+void migrate_lock_drop(struct migrate_lock *lock)
+{
+    struct pawl_outcome outcome = { .id = lock->id, .epoch = lock->epoch,
+                                    .origin = lock->origin,
+                                    .kind = PAWL_OUTCOME_CANCELLED };
+
+    if (!lock->storage)
+        return;
+    end_job(lock->storage, lock->owner, &outcome, NULL);
+    lock->storage = NULL;
+}
