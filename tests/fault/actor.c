@@ -75,6 +75,7 @@ int main(int argc, char **argv)
         { "both", role_both },       { "hold", role_hold },
         { "zombie", role_zombie },   { "fork", role_fork },
         { "parent", role_parent },   { "tidy", role_tidy },
+        { "migrate", role_migrate },
     };
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     /* Before any thread is there: the roles wait for it by sigwait. */
