@@ -121,6 +121,25 @@ PAWL_API enum pawl_status pawl_migrate_rollback(struct pawl_migration *migration
 /* NULL is fine. */
 PAWL_API void pawl_migrate_close(struct pawl_migration *migration);
 
+/* --- whole jobs from elsewhere, as from a backup ------------------------------ */
+
+struct pawl;
+
+/* Could it be imported? PAWL_EINVAL: err->message begins with the name of the field
+ * that is wrong, as struct pawl_job has it. */
+PAWL_API enum pawl_status pawl_job_check(const struct pawl_job *job,
+                                         struct pawl_error *err);
+/* Store whole jobs with all that they went through; those of one queue that stand
+ * together in one atomic step. A processing or held one comes in as pending. Nothing
+ * is stored if one of them is wrong. results[count] is yours: OK; DUPLICATE, there
+ * already; KEY_TAKEN: its unique key is that of the job whose id comes back, and it
+ * was stored as cancelled, without its key. After a failure some may be stored:
+ * importing them again stores the others. */
+PAWL_API enum pawl_status pawl_import(struct pawl *pawl,
+                                      const struct pawl_job *const *jobs, size_t count,
+                                      struct pawl_put_result *results,
+                                      struct pawl_error *err);
+
 #ifdef __cplusplus
 }
 #endif

@@ -14,8 +14,9 @@ _pawl_options() {
         --backlog --pace --seconds --durability" ;;
     migrate) echo "--from --to --queue --state --move --copy --finalize --rollback
         --leave-processing --verify --dry-run" ;;
+    export) echo "--queue --state" ;;
     doctor) echo "--acl" ;;
-    show | queues | health | help | version) ;;
+    show | queues | import | health | help | version) ;;
     esac
 }
 
@@ -59,7 +60,8 @@ _pawl_queues() {
 _pawl() {
     local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}
     local verbs="enqueue work list show stats queues health doctor retry cancel
-        remove promote pause resume clean migrate bench help version"
+        remove promote pause resume clean migrate export import bench
+        help version"
     local globals="--url --json --help"
     local verb="" url="" i words
     for ((i = 1; i < COMP_CWORD; i++)); do

@@ -152,6 +152,38 @@ json_t *json_job(const struct pawl_job *job)
     return json_finish(&b);
 }
 
+static json_t *json_backoff(const struct pawl_backoff *backoff)
+{
+    static const char *const kinds[] = {"exponential", "fixed", "linear", "poly4",
+                                        "list"};
+    struct json_builder b = {json_object(), false};
+    json_set(&b, "kind", json_string(kinds[backoff->kind % 5]));
+    json_set_time(&b, "delay", backoff->delay);
+    json_set_time(&b, "cap", backoff->cap);
+    json_set_time(&b, "jitter", backoff->jitter);
+    if (backoff->delay_count > 0) {
+        json_t *delays = json_array();
+        for (int i = 0; i < backoff->delay_count; i++)
+            json_array_append_new(delays, json_integer(backoff->delays[i]));
+        json_set(&b, "delays", delays);
+    }
+    return json_finish(&b);
+}
+
+json_t *json_job_whole(const struct pawl_job *job)
+{
+    struct json_builder b = {json_job(job), false};
+    if (!b.object)
+        return NULL;
+    json_set_time(&b, "expires_at", job->expires_at);
+    json_set_time(&b, "timeout", job->timeout);
+    json_set_time(&b, "key_ttl", job->key_ttl);
+    if (job->key_mode == PAWL_KEY_THROTTLE)
+        json_set(&b, "key_mode", json_string("throttle"));
+    json_set(&b, "backoff", json_backoff(&job->backoff));
+    return json_finish(&b);
+}
+
 /* --- a queue --------------------------------------------------------------------- */
 
 json_t *json_queue_stats(const struct pawl_queue_stats *stats)

@@ -10,6 +10,8 @@
  * is unset has no key. Payload and result are text, or base64 under
  * "payload_base64" and "result_base64" when they are not UTF-8. */
 json_t *json_job(const struct pawl_job *job);
+/* The same with all that pawl import wants to know of it. */
+json_t *json_job_whole(const struct pawl_job *job);
 /* One queue's counts. */
 json_t *json_queue_stats(const struct pawl_queue_stats *stats);
 /* The id as a JSON string. */

@@ -35,6 +35,8 @@ static const struct main_verb {
     {"resume", cmd_resume, "let a paused queue go on"},
     {"clean", cmd_clean, "delete finished jobs"},
     {"migrate", cmd_migrate, "move all jobs to another storage"},
+    {"export", cmd_export, "print jobs whole, for a backup"},
+    {"import", cmd_import, "store jobs that were exported"},
     {"bench", cmd_bench, "measure a storage"},
     {"help", main_help, "print this text, or a verb's: pawl help VERB"},
     {"version", main_version, "print the version"},
