@@ -146,6 +146,8 @@ struct pawl_health {
     char durability[16]; /* "full" */
     int64_t round_trip_us;
     int64_t size_bytes; /* of the store: file or memory */
+    int64_t jobs_a_day; /* finished, on average since the store was made, of which the
+                           first day counts whole; 0: none, or not known */
     char rights[1536]; /* the least that the engine must allow us, as a line for
                           its own settings; "" where there is no such thing */
     int detail_count;

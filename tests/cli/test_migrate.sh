@@ -138,4 +138,28 @@ is "they are here again, and not there" "$(count "$a" mail pending) $(count "$r"
 run migrate --from "$a" --to "$r" -q mail --copy
 run migrate --from "$a" --to "$r" --finalize
 is "finalized" "$code $(count "$a" mail held) $(count "$a" mail pending) $(count "$r" mail pending)" "0 0 0 3"
+
+# --- when a file has too much to do ----------------------------------------------------
+
+"$PAWL" enqueue x >/dev/null
+python3 - "$XDG_STATE_HOME/pawl/pawl.db" <<'END'
+import sqlite3, sys
+db = sqlite3.connect(sys.argv[1])
+db.execute('update queue set completed_total = 10000')
+db.commit()
+END
+run stats
+is "10,000 jobs a day are nothing to speak of" "$err" ""
+python3 - "$XDG_STATE_HOME/pawl/pawl.db" <<'END'
+import sqlite3, sys
+db = sqlite3.connect(sys.argv[1])
+db.execute('update queue set completed_total = 10001')
+db.commit()
+END
+run stats
+is "more of them are told of" "$code $err" "0 pawl stats: about 10001 jobs a day finish in this file; Redis carries more, on many hosts: 'pawl migrate --from sqlite:$XDG_STATE_HOME/pawl/pawl.db --to redis://HOST/0 --dry-run' shows the way"
+run stats
+is "once" "$code $err" "0 "
+run doctor
+like "and by doctor, as a note" "$code $out" "0 *note about 10001 jobs a day*pawl migrate --from*all is well*"
 finish

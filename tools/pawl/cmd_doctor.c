@@ -12,6 +12,7 @@
 
 #include "args.h"
 #include "details.h"
+#include "hint.h"
 #include "json.h"
 #include "table.h"
 #include "text.h"
@@ -52,7 +53,7 @@ PAWL_PRINTF(4, 5)
 static void doctor_find(struct doctor *d, const char *kind, const char *queue,
                         const char *format, ...)
 {
-    char text[512];
+    char text[HINT_TEXT];
     va_list args;
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
@@ -74,6 +75,9 @@ static void doctor_storage(struct doctor *d, const struct pawl_health *health)
     for (int i = 0; i < health->warning_count; i++)
         doctor_find(d, health->warnings[i].standing ? DOCTOR_NOTE : "storage", NULL,
                     "%s", health->warnings[i].text);
+    char text[HINT_TEXT];
+    if (hint_of_redis(health, text))
+        doctor_find(d, DOCTOR_NOTE, NULL, "%s", text);
 }
 
 static void doctor_queue(struct doctor *d, const struct pawl_queue_stats *queue)

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "args.h"
+#include "hint.h"
 #include "json.h"
 #include "table.h"
 #include "text.h"
@@ -125,6 +126,9 @@ static int stats_run(struct cli *cli, const struct cli_queues *queues)
         code = stats_ask(&s, queues->names[i]);
     if (code == CLI_DONE && (s.found > 0 || !s.missing))
         code = stats_print(&s, &health);
+    char text[HINT_TEXT];
+    if (code == CLI_DONE && hint_of_redis(&health, text) && hint_is_news())
+        cli_note(cli, "%s", text);
     json_decref(s.queues);
     table_clear(&s.table);
     return code == CLI_DONE && s.missing ? CLI_NOT_FOUND : code;

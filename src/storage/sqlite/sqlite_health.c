@@ -3,17 +3,20 @@
 #include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 
 #include "sqlite_path.h"
+#include "sqlite_queue.h"
 #include "sqlite_storage.h"
 #include "util/clock.h"
 
 #define HEALTH_WAL_LARGE (INT64_C(64) << 20)
 #define HEALTH_LOW_PERCENT 5
 #define MIB (1 << 20)
+#define DAY INT64_C(86400000) /* ms */
 
 PAWL_PRINTF(2, 3)
 static void health_warn(struct pawl_health *out, const char *format, ...)
@@ -80,17 +83,49 @@ static void health_look(struct sqlite_storage *s, int64_t wal,
     health_look_at_disk(s->path, out);
 }
 
+static enum pawl_status health_finished(struct sqlite_db *db, int64_t *finished,
+                                        struct pawl_error *err)
+{
+    struct sqlite_queue *queues = NULL;
+    size_t count = 0;
+    enum pawl_status status = queue_all(db, &queues, &count, err);
+    *finished = 0;
+    for (size_t i = 0; status == PAWL_OK && i < count; i++)
+        *finished += queues[i].entered[PAWL_COMPLETED] + queues[i].entered[PAWL_DEAD] +
+                     queues[i].entered[PAWL_CANCELLED];
+    free(queues);
+    return status;
+}
+
+static enum pawl_status health_pace(struct sqlite_storage *s, int64_t *jobs_a_day,
+                                    struct pawl_error *err)
+{
+    sqlite3_stmt *stmt = sql(&s->reader, SQL_STORE);
+    int64_t now = s->clock.now(s->clock.context), age, finished = 0, before = 0;
+    bool found = false;
+    enum pawl_status status = sql_next(&s->reader, stmt, &found, err);
+    age = found ? now - sqlite3_column_int64(stmt, 0) : 0;
+    before = found ? sqlite3_column_int64(stmt, 1) : 0;
+    sqlite3_reset(stmt);
+    if (status == PAWL_OK)
+        status = health_finished(&s->reader, &finished, err);
+    *jobs_a_day = age > DAY ? (finished - before) / (age / DAY) : finished - before;
+    return status;
+}
+
 enum pawl_status sqlite_health(struct pawl_storage *self, struct pawl_health *out,
                                struct pawl_error *err)
 {
     struct sqlite_storage *s = (struct sqlite_storage *)self;
-    int64_t pages = 0, page_size = 0, began = clock_mono_ns();
+    int64_t pages = 0, page_size = 0, jobs_a_day = 0, began = clock_mono_ns();
     enum pawl_status status = sqlite_read_begin(s, err);
     if (status < 0)
         return status;
     status = db_number(&s->reader, "PRAGMA page_count", &pages, err);
     if (status == PAWL_OK)
         status = db_number(&s->reader, "PRAGMA page_size", &page_size, err);
+    if (status == PAWL_OK)
+        status = health_pace(s, &jobs_a_day, err);
     status = sqlite_read_end(s, status, err);
     if (status < 0)
         return status;
@@ -98,6 +133,7 @@ enum pawl_status sqlite_health(struct pawl_storage *self, struct pawl_health *ou
     int64_t wal = health_size(s->path, "-wal");
     memset(out, 0, sizeof *out);
     out->round_trip_us = (clock_mono_ns() - began) / 1000;
+    out->jobs_a_day = jobs_a_day;
     out->size_bytes = pages * page_size + wal;
     snprintf(out->storage, sizeof out->storage, "sqlite");
     snprintf(out->where, sizeof out->where, "%s", s->path);

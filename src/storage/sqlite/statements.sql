@@ -304,6 +304,11 @@ INSERT OR REPLACE INTO tally (queue, mover, count, sum) VALUES (?1, ?2, ?3, ?4);
 -- TALLY_REMOVE: of queue ?1, mover ?2
 DELETE FROM tally WHERE queue = ?1 AND mover = ?2;
 
+-- --- the store ----------------------------------------------------------------
+
+-- STORE: since when it is, and how many jobs had finished then
+SELECT since, finished FROM store WHERE n = 1;
+
 -- --- the file ---------------------------------------------------------------
 
 -- PAGES: how many the file has
