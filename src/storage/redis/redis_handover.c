@@ -168,13 +168,34 @@ enum pawl_status redis_take_out(struct pawl_storage *storage,
 #define LANES      8
 #define TALLY_SIZE (8 + 4 * LANES) /* count, sum */
 
+#define HEADER_SIZE (4 + 4 * LANES) /* how many count, and their sum */
+
+static uint8_t *write_digest(uint8_t *at, const struct pawl_digest *digest)
+{
+    for (int lane = 0; lane < LANES; lane++)
+        at = redis_bytes_write(at, digest->lanes[lane], 4);
+    return at;
+}
+
 void redis_add_digests(struct redis_args *args, const struct pawl_digest *digests,
                        size_t count)
 {
-    uint8_t *at = redis_args_space(args, digests == NULL ? 0 : count * 4 * LANES);
-    for (size_t i = 0; digests != NULL && at != NULL && i < count; i++)
-        for (int lane = 0; lane < LANES; lane++)
-            at = redis_bytes_write(at, digests[i].lanes[lane], 4);
+    struct pawl_tally all = { 0 };
+    if (digests == NULL) {
+        redis_args_text(args, "");
+        return;
+    }
+    uint8_t *at = redis_args_space(args, HEADER_SIZE + count * 4 * LANES);
+    if (at == NULL)
+        return;
+    for (size_t i = 0; i < count; i++) {
+        all.count += !pawl_digest_is_zero(&digests[i]);
+        pawl_digest_add(&all.sum, &digests[i]);
+    }
+    at = redis_bytes_write(at, all.count, 4);
+    at = write_digest(at, &all.sum);
+    for (size_t i = 0; i < count; i++)
+        at = write_digest(at, &digests[i]);
 }
 
 static enum pawl_status read_tally(const struct redis_instance *self,

@@ -15,6 +15,7 @@ local SESSION, SEQ, COUNT = ARGV[4], ARGV[5], tonumber(ARGV[6])
 local MOVER, DIGESTS = ARGV[7], ARGV[8]
 local FIRST_JOB, WORDS = 9, 5
 local OK, DUPLICATE, KEY_TAKEN = '\0', '\1', '\2'
+local NO_PLACE = '\0\0\0\0\0\0'
 
 local exists = meta_read()
 if not exists and ARGV[3] == '0' then
@@ -63,49 +64,48 @@ local function take_key(job)
   return nil
 end
 
--- Give it the place that its state has.
-local function settle_in(job)
-  job.place = 0
-  if job.state == PENDING then
-    job.place = line_push(string.byte(job.body, 27), job.id)
-  elseif FINISHED_LINE[job.state] then
-    job.place = line_push(FINISHED_LINE[job.state], job.id)
-  else
-    local run_at = struct.unpack('>I6', job.body, 8)
-    later_two('ZADD', job.state == IN_SCHEDULED and SCHEDULED or FAILED, run_at, job.id)
-  end
-  any_waits = any_waits or not FINISHED_LINE[job.state]
-end
+-- Of all jobs at once, since most of the time here goes by in handing words around.
+local bodies, heads = later('HSET', JOBS), later('HSET', HEADS)
+local body_count, head_count = 0, 0
 
-local function store(job, first, head, spec, errors, result)
-  local place = struct.pack('>I6', job.place)
-  later_two('HSET', JOBS, job.id, first .. place .. spec)
+local function store(id, place48, first, head, spec, errors, result)
+  bodies[body_count + 1] = id
+  bodies[body_count + 2] = first .. place48 .. spec
+  body_count = body_count + 2
   if head ~= '' then
-    later_two('HSET', HEADS, job.id,
-              string.sub(head, 1, 18) .. place .. string.sub(head, 25))
+    heads[head_count + 1] = id
+    heads[head_count + 2] = string.sub(head, 1, 18) .. place48 .. string.sub(head, 25)
+    head_count = head_count + 2
   end
   if errors ~= '' then
-    later_two('HSET', ERRORS, job.id, errors)
+    later_two('HSET', ERRORS, id, errors)
   end
   if result ~= '' then
-    later_two('HSET', RESULTS, job.id, result)
+    later_two('HSET', RESULTS, id, result)
   end
 end
 
-local function bring(id, at, is_known)
-  if is_known then
-    return DUPLICATE
+local function bring(id, at)
+  local word, spec = ARGV[at], ARGV[at + 2]
+  local state, first = string.byte(word, 17), string.sub(word, 18)
+  local flags, priority = string.byte(spec, 1, 2)
+  if has(flags, HAS_KEY) then
+    local holder = take_key({ id = id, state = state, body = first .. NO_PLACE .. spec })
+    if holder then
+      return KEY_TAKEN .. holder
+    end
   end
-  local word, head, spec, errors, result = unpack(ARGV, at, at + WORDS - 1)
-  local first = string.sub(word, 18)
-  local job = { id = id, state = string.byte(word, 17),
-                body = first .. '\0\0\0\0\0\0' .. spec }
-  local holder = take_key(job)
-  if holder then
-    return KEY_TAKEN .. holder
+  local place48, line = NO_PLACE, FINISHED_LINE[state]
+  if state == PENDING then
+    place48 = struct.pack('>I6', line_push(priority, id))
+  elseif line then
+    place48 = struct.pack('>I6', line_push(line, id))
+  else
+    later_two('ZADD', state == IN_SCHEDULED and SCHEDULED or FAILED,
+              struct.unpack('>I6', first, 8), id)
   end
-  settle_in(job)
-  store(job, first, head, spec, errors, result)
+  any_waits = any_waits or not line
+  store(id, place48, first, ARGV[at + 1], spec, ARGV[at + 3], ARGV[at + 4])
   return OK
 end
 
@@ -118,10 +118,11 @@ end
 local known = read_all('HMGET', JOBS, ids)
 for i = 1, COUNT do
   local id = ids[i]
-  codes[i] = bring(id, FIRST_JOB + WORDS * (i - 1), known[i] or stored[id])
+  local is_known = known[i] or stored[id]
+  codes[i] = is_known and DUPLICATE or bring(id, FIRST_JOB + WORDS * (i - 1))
   if codes[i] == OK then
     stored[id] = true
-    tally_add(DIGESTS, i)
+    tally_add(i)
   else
     all_stored = false
   end
@@ -129,7 +130,7 @@ end
 codes = all_stored and '' or table.concat(codes)
 later_two('HSET', SESSIONS, SESSION,
           SEQ .. struct.pack('>I6I4', now, COUNT) .. codes)
-tally_save(MOVER)
+tally_save(MOVER, DIGESTS)
 flush()
 if any_waits then
   news()

@@ -14,7 +14,8 @@
 
 local kind, mover = ARGV[3], ARGV[4]
 local HOLD_BYTES = 64 * 1024 * 1024 -- what one reply may be large; then fewer jobs
-local HOLD_SLICE = 20    -- jobs that are read at once: a job and its result may be large
+-- Jobs that are read at once: a job and its result may be large, so few at first.
+local HOLD_SLICE, HOLD_SLICE_BYTES, HOLD_SLICE_MOST = 20, 1024 * 1024, 500
 local HOLD_LOOKS = 20000 -- elements of lines that one call looks at in vain
 local exists = meta_read()
 
@@ -112,14 +113,18 @@ end
 local function hold(from_states, after, only_new)
   local held, place = gather(from_states, after, only_new)
   local reply, bytes = { 0 }, 0
+  local has_errors = redis.call('EXISTS', ERRORS) == 1
+  local has_results = redis.call('EXISTS', RESULTS) == 1
   if #ids == 0 and is_enough() then
     reply[1] = math.max(place, 1)
   end
-  for from = 1, #ids, HOLD_SLICE do
-    local part = { unpack(ids, from, math.min(from + HOLD_SLICE - 1, #ids)) }
+  local from, slice = 1, HOLD_SLICE
+  while from <= #ids and bytes < HOLD_BYTES do
+    local part = { unpack(ids, from, math.min(from + slice - 1, #ids)) }
     local heads, bodies = read_all('HMGET', HEADS, part), read_all('HMGET', JOBS, part)
-    local errors = read_all('HMGET', ERRORS, part)
-    local results = read_all('HMGET', RESULTS, part)
+    local errors = has_errors and read_all('HMGET', ERRORS, part) or {}
+    local results = has_results and read_all('HMGET', RESULTS, part) or {}
+    local before = bytes
     for i = 1, #part do
       local job = job_of(part[i], heads[i], bodies[i])
       if job and bytes < HOLD_BYTES then
@@ -129,13 +134,14 @@ local function hold(from_states, after, only_new)
           hold_one(job)
         end
         bytes = bytes + #bodies[i] + #(errors[i] or '') + #(results[i] or '')
-        reply[#reply + 1] = { part[i], heads[i], bodies[i], errors[i], results[i] }
+        reply[#reply + 1] = { part[i], heads[i], bodies[i], errors[i] or false,
+                              results[i] or false }
       end
     end
     flush()
-    if bytes >= HOLD_BYTES then
-      break
-    end
+    from = from + #part
+    slice = math.floor(HOLD_SLICE_BYTES * #part / (bytes - before + 1))
+    slice = math.max(1, math.min(slice, HOLD_SLICE_MOST))
   end
   lines_trim()
   return reply
@@ -187,9 +193,9 @@ local function settle(words, digests, heir)
       released = true
     end
     results[#results + 1] = 'o'
-    tally_add(digests, #results)
+    tally_add(#results)
   end)
-  tally_save(mover)
+  tally_save(mover, digests)
   lines_trim()
   if released then
     news()

@@ -1,7 +1,7 @@
 -- line.lua - lines: lists whose elements have rising places (FORMAT.md, "Lines").
 --
--- What joins a line and what is taken off its front is written by flush(), so
--- until then places and indexes are those from before. Holes are made at once.
+-- What joins a line and what leaves it is written by flush(), so until then places
+-- and indexes are those from before.
 
 local FIRST, STRAY = 2 ^ 44, 2 ^ 46
 local COMPLETED_LINE, DEAD_LINE, CANCELLED_LINE, HELD_LINE = 11, 12, 13, 14
@@ -11,6 +11,8 @@ local COMPLETED_LINE, DEAD_LINE, CANCELLED_LINE, HELD_LINE = 11, 12, 13, 14
 local HOLES_MOST, HOLE_LOOK = 20000, 500
 
 local lengths = {}       -- of the lists, with what will join
+local ends = {}          -- the places that the next to join will have
+local leaving = {}       -- [line]: places and ids of those that will leave, in turns
 local passed = {}        -- how many elements of the front will go
 local passed_strays = {} -- and how many strays of the line
 local strays             -- how many strays there are in all
@@ -39,7 +41,8 @@ end
 
 -- Append; returns the place.
 local function line_push(n, id)
-  local place = line_end(n)
+  local place = ends[n] or line_end(n)
+  ends[n] = place + 1
   lengths[n] = lengths[n] + 1
   later_one('RPUSH', line_key(n), id)
   return place
@@ -48,6 +51,7 @@ end
 -- Append many.
 local function line_push_all(n, ids)
   lengths[n] = line_length(n) + #ids
+  ends[n] = nil
   local group = later('RPUSH', line_key(n))
   for i = 1, #ids do
     group[#group + 1] = ids[i]
@@ -59,6 +63,7 @@ end
 local function line_skip(n)
   if line_length(n) == 0 then
     meta_set('base:' .. n, number('base:' .. n) + 1)
+    ends[n] = nil
   else
     meta_set('holes:' .. n, number('holes:' .. n) + 1)
     line_push(n, '')
@@ -80,18 +85,54 @@ local function line_return(n, place, id)
   end
 end
 
--- Take a job out of wherever in the line it stands. A damaged one may stand elsewhere
--- than it says: then nobody else is to be taken out for it.
+-- Take a job out of wherever in the line it stands.
 local function line_leave(n, place, id)
   if place >= line_first(n) then
-    local at = place - line_first(n)
-    if redis.call('LRANGE', line_key(n), at, at)[1] == id then
-      redis.call('LSET', line_key(n), at, '')
-      meta_set('holes:' .. n, number('holes:' .. n) + 1)
+    local of_line = leaving[n]
+    if not of_line then
+      of_line = {}
+      leaving[n] = of_line
     end
+    local count = #of_line
+    of_line[count + 1] = place
+    of_line[count + 2] = id
   else
     later_one('ZREM', STRAYS, id)
   end
+end
+
+-- Are these the first of what stays of the line, one behind the other? Then they are
+-- cut off its front, all at once.
+local function leave_front(n, of_line)
+  local from, count = passed[n] or 0, #of_line / 2
+  local first = line_first(n) + from
+  for i = 1, count do
+    if of_line[2 * i - 1] ~= first + i - 1 then
+      return false
+    end
+  end
+  local there = redis.call('LRANGE', line_key(n), from, from + count - 1)
+  for i = 1, count do
+    if there[i] ~= of_line[2 * i] then
+      return false
+    end
+  end
+  passed[n] = from + count
+  return true
+end
+
+-- Each becomes a hole. A damaged one may stand elsewhere than it says: then nobody else
+-- is to be taken out for it.
+local function leave_holes(n, of_line)
+  local key, first, holes = line_key(n), line_first(n), 0
+  for i = 1, #of_line, 2 do
+    local at = of_line[i] - first
+    if redis.call('LRANGE', key, at, at)[1] == of_line[i + 1] then
+      redis.call('LSET', key, at, '')
+      holes = holes + 1
+    end
+  end
+  meta_set('holes:' .. n, number('holes:' .. n) + holes)
 end
 
 -- Strays of the line, up to `most`, behind those taken already.
@@ -153,6 +194,12 @@ local function line_take(n, most, upto)
 end
 
 lines_settle = function()
+  for n, of_line in pairs(leaving) do
+    if not leave_front(n, of_line) then
+      leave_holes(n, of_line)
+    end
+  end
+  leaving = {}
   for n, count in pairs(passed) do
     redis.call('LTRIM', line_key(n), count, -1)
     meta_set('base:' .. n, number('base:' .. n) + count)

@@ -1,37 +1,56 @@
 -- tally.lua - what a mover has taken out of the queue, or brought in: how many jobs,
 -- and the sum of their digests, each of its eight numbers modulo 2^32. It is a field
 -- of meta, which steps read anyhow.
+--
+-- `digests` is one word: how many of them count and the sum of all, as the caller adds
+-- it up, then each; '': no tally is wanted. So where all jobs of a call were dealt with,
+-- as nearly always, nothing has to be added up here.
 
 local LANES = '>I4I4I4I4I4I4I4I4'
 local TALLY = '>I8I4I4I4I4I4I4I4I4'
 local UNCOUNTED = string.rep('\0', 32)
-local tally_count, tally_sum = 0, { 0, 0, 0, 0, 0, 0, 0, 0 } -- of this step
+local HEADER = 36 -- bytes before the first digest
+local tally_jobs = {} -- numbers of those to count
 
--- Count job number n of those whose digests are in `digests`; '': it is not wanted.
-local function tally_add(digests, n)
-  local at = 32 * (n - 1) + 1
-  if digests == '' or string.sub(digests, at, at + 31) == UNCOUNTED then
-    return
+-- Count job number n of those whose digests are there.
+local function tally_add(n)
+  tally_jobs[#tally_jobs + 1] = n
+end
+
+-- How many count, and their sum.
+local function tally_sum(digests)
+  if #tally_jobs == (#digests - HEADER) / 32 then
+    return struct.unpack('>I4', digests), { struct.unpack(LANES, digests, 5) }
   end
-  tally_count = tally_count + 1
-  local lanes = { struct.unpack(LANES, digests, at) }
-  for i = 1, 8 do
-    tally_sum[i] = (tally_sum[i] + lanes[i]) % 4294967296
+  local count, sum = 0, { 0, 0, 0, 0, 0, 0, 0, 0 }
+  for _, n in ipairs(tally_jobs) do
+    local at = HEADER + 32 * (n - 1) + 1
+    if string.sub(digests, at, at + 31) ~= UNCOUNTED then
+      count = count + 1
+      local lanes = { struct.unpack(LANES, digests, at) }
+      for i = 1, 8 do
+        sum[i] = sum[i] + lanes[i]
+      end
+    end
   end
+  return count, sum
 end
 
 -- Before the last flush().
-local function tally_save(mover)
-  if tally_count == 0 then
+local function tally_save(mover, digests)
+  if digests == '' or #tally_jobs == 0 then
     return
   end
+  local count, sum = tally_sum(digests)
   local field = 'tally:' .. mover
+  local before = { 0, 0, 0, 0, 0, 0, 0, 0, 0 }
   if meta[field] then
-    local before = { struct.unpack(TALLY, meta[field]) }
-    tally_count = tally_count + before[1]
-    for i = 1, 8 do
-      tally_sum[i] = (tally_sum[i] + before[i + 1]) % 4294967296
-    end
+    before = { struct.unpack(TALLY, meta[field]) }
   end
-  meta_set(field, struct.pack(TALLY, tally_count, unpack(tally_sum)))
+  for i = 1, 8 do
+    sum[i] = (sum[i] + before[i + 1]) % 4294967296
+  end
+  if count > 0 then
+    meta_set(field, struct.pack(TALLY, before[1] + count, unpack(sum, 1, 8)))
+  end
 end
