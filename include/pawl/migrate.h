@@ -40,7 +40,8 @@ struct pawl_migrate_progress {
 typedef bool pawl_migrate_progress_fn(void *context,
                                       const struct pawl_migrate_progress *progress);
 /* A job whose unique key `holder` has at the target: it arrived as cancelled. Told
- * again when a batch is repeated. */
+ * again when a batch is repeated. Maybe on a thread of the library's, never on two at
+ * once. */
 typedef void pawl_migrate_merged_fn(void *context, const struct pawl_job *job,
                                     struct pawl_id holder);
 

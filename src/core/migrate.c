@@ -227,10 +227,11 @@ static void forget_tallies(struct pawl_migration *m)
     struct pawl_tally tally;
     size_t i;
 
-    for (i = 0; i < m->plan.queue_count; i++) {
-        const char *queue = m->plan.queues[i].name;
-        storage_tally(m->to, queue, m->note.mover, true, &tally, NULL);
-        storage_tally(m->from, queue, m->note.mover, true, &tally, NULL);
+    for (i = 0; i < 2 * m->plan.queue_count; i++) {
+        const char *queue = m->plan.queues[i / 2].name;
+        struct pawl_session mover = m->relays[i % 2].mover;
+        storage_tally(m->to, queue, mover, true, &tally, NULL);
+        storage_tally(m->from, queue, mover, true, &tally, NULL);
     }
 }
 

@@ -20,7 +20,7 @@ struct pawl_migration {
     struct pawl_migrate_plan plan;
     struct migrate_lock lock; /* at `from`, while one of the calls runs */
     struct migrate_note note;
-    struct relay relay;
+    struct relay relays[2]; /* alike, but for their marks: see migrate_pipe.c */
     struct pawl_session kept; /* the mark of copies that have arrived */
     struct pawl_migrate_queue *at_work; /* a pointer into the plan; for verifying */
     struct pawl_migrate_progress progress;
@@ -53,12 +53,16 @@ enum pawl_status migrate_verify(void *migration, const struct pawl_job *job,
                                 struct pawl_error *err);
 /* The mark of what is not under way but kept, of which there are several. */
 struct pawl_session migrate_mark(const struct pawl_migration *m, uint8_t which);
-/* Set up m->relay, when the note is there. */
+/* Set up the relays, when the note is there. */
 void migrate_prepare(struct pawl_migration *m);
 /* What an earlier run held of this queue goes first. */
 enum pawl_status migrate_resume(struct pawl_migration *m,
                                 struct pawl_migrate_queue *queue,
                                 struct pawl_error *err);
+/* All that is there of the states that move. *moved is added to. */
+enum pawl_status migrate_pipe(struct pawl_migration *m,
+                              struct pawl_migrate_queue *queue, uint64_t *moved,
+                              struct pawl_error *err);
 void migrate_count(struct pawl_migrate_queue *queue, struct relay_counts *counts);
 /* Read the sums of all queues. PAWL_ECORRUPT: they differ. */
 enum pawl_status migrate_prove(struct pawl_migration *m, struct pawl_error *err);

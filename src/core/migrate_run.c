@@ -73,38 +73,45 @@ void migrate_count(struct pawl_migrate_queue *queue, struct relay_counts *counts
     memset(counts, 0, sizeof *counts);
 }
 
+/* Which of the two marks has the first of the held jobs: its batch goes first, as it
+ * would have. Among copies that stay held this cannot be seen; then 0. */
+static int first_mark(struct pawl_migration *m, const char *queue)
+{
+    struct pawl_job *held = NULL, *ours = NULL;
+    struct pawl_list list = { .queue = queue, .state = PAWL_HELD, .limit = 1 };
+    struct pawl_list_reply listed = { .jobs = &held };
+    struct pawl_take_out again = { .queue = queue, .mover = m->relays[1].mover,
+                                   .kind = PAWL_TAKE_HOLD, .limit = 1 };
+    struct pawl_take_out_reply taken = { .jobs = &ours };
+    bool is_second = false;
+
+    if (storage_list(m->from, &list, &listed, NULL) == PAWL_OK &&
+        listed.job_count > 0 &&
+        storage_take_out(m->from, &again, &taken, NULL) == PAWL_OK &&
+        taken.job_count > 0)
+        is_second = memcmp(&held->id, &ours->id, sizeof held->id) == 0;
+    pawl_job_free(held);
+    pawl_job_free(ours);
+    return is_second;
+}
+
 enum pawl_status migrate_resume(struct pawl_migration *m,
                                 struct pawl_migrate_queue *queue,
                                 struct pawl_error *err)
 {
     struct relay_counts counts = { 0 };
-    enum pawl_status status;
+    enum pawl_status status = PAWL_OK;
+    int first = first_mark(m, queue->name), i;
 
-    m->relay.now = 0;
     m->at_work = queue;
-    status = relay_resume(&m->relay, queue->name, &counts, err);
-    m->progress.moved += counts.moved;
-    migrate_count(queue, &counts);
-    return status;
-}
-
-/* All that is there of the states that move. *moved is added to. */
-static enum pawl_status move_queue(struct pawl_migration *m,
-                                   struct pawl_migrate_queue *queue, uint64_t *moved,
-                                   struct pawl_error *err)
-{
-    struct relay_counts counts = { 0 };
-    enum pawl_status status = migrate_resume(m, queue, err);
-
-    while (status == PAWL_OK) {
-        status = migrate_tick(m, queue, err);
-        if (status == PAWL_OK)
-            status = relay_next(&m->relay, queue->name, &counts, err);
-        *moved += counts.moved + counts.duplicates;
-        m->progress.moved += counts.moved + counts.duplicates;
+    for (i = 0; i < 2 && status == PAWL_OK; i++) {
+        struct relay *relay = &m->relays[first ^ i];
+        relay->now = 0;
+        status = relay_resume(relay, queue->name, &counts, err);
+        m->progress.moved += counts.moved;
         migrate_count(queue, &counts);
     }
-    return status == PAWL_EMPTY ? PAWL_OK : status;
+    return status;
 }
 
 static enum pawl_status pass(struct pawl_migration *m, bool is_last,
@@ -118,7 +125,9 @@ static enum pawl_status pass(struct pawl_migration *m, bool is_last,
         uint64_t moved = 0;
         status = hand_over_settings(m, queue->name, err);
         if (status == PAWL_OK)
-            status = move_queue(m, queue, &moved, err);
+            status = migrate_resume(m, queue, err);
+        if (status == PAWL_OK)
+            status = migrate_pipe(m, queue, &moved, err);
         queue->is_written = is_last && moved > 0;
     }
     return status;
@@ -195,16 +204,34 @@ static void print_sum(const struct pawl_digest *sum, char text[65])
         snprintf(text + 8 * lane, 9, "%08x", (unsigned)sum->lanes[lane]);
 }
 
+static enum pawl_status add_tally(struct pawl_storage *storage, const char *queue,
+                                  struct pawl_session mover, struct pawl_tally *sum,
+                                  struct pawl_error *err)
+{
+    struct pawl_tally tally;
+    enum pawl_status status = storage_tally(storage, queue, mover, false, &tally, err);
+
+    if (status == PAWL_OK) {
+        sum->count += tally.count;
+        pawl_digest_add(&sum->sum, &tally.sum);
+    }
+    return status;
+}
+
 static enum pawl_status read_sums(struct pawl_migration *m,
                                   struct pawl_migrate_queue *queue,
                                   struct pawl_error *err)
 {
     struct pawl_tally left = { 0 }, arrived = { 0 };
-    enum pawl_status status;
+    enum pawl_status status = PAWL_OK;
+    int i;
 
-    status = storage_tally(m->from, queue->name, m->note.mover, false, &left, err);
-    if (status == PAWL_OK)
-        status = storage_tally(m->to, queue->name, m->note.mover, false, &arrived, err);
+    for (i = 0; i < 2 && status == PAWL_OK; i++) {
+        struct pawl_session mover = m->relays[i].mover;
+        status = add_tally(m->from, queue->name, mover, &left, err);
+        if (status == PAWL_OK)
+            status = add_tally(m->to, queue->name, mover, &arrived, err);
+    }
     if (status != PAWL_OK)
         return status;
     queue->left = left.count;
@@ -269,7 +296,7 @@ struct pawl_session migrate_mark(const struct pawl_migration *m, uint8_t which)
 void migrate_prepare(struct pawl_migration *m)
 {
     m->kept = migrate_mark(m, 1);
-    m->relay = (struct relay){
+    m->relays[0] = (struct relay){
         .from = m->from,
         .to = m->to,
         .mover = m->note.mover,
@@ -282,6 +309,8 @@ void migrate_prepare(struct pawl_migration *m)
         .check = m->options.verify ? migrate_verify : NULL,
         .context = m,
     };
+    m->relays[1] = m->relays[0];
+    m->relays[1].mover = migrate_mark(m, 4);
 }
 
 enum pawl_status pawl_migrate_run(struct pawl_migration *m, struct pawl_error *err)

@@ -13,6 +13,7 @@ struct batch {
     struct relay *relay;
     const char *queue;
     struct relay_counts *counts;
+    uint64_t turn;
     bool fresh; /* held by us just now: nobody can have sent it before */
     struct pawl_job *jobs[RELAY_BATCH_MAX];
     size_t count;
@@ -96,6 +97,70 @@ static void adapt(struct batch *batch)
     if (fit > batch->relay->limit)
         fit = batch->relay->limit;
     batch->relay->now = fit ? fit : 1;
+}
+
+/* --- turns ---------------------------------------------------------------------- */
+
+void relay_turns_init(struct relay_turns *turns)
+{
+    *turns = (struct relay_turns){ .given = 0 };
+    pthread_mutex_init(&turns->holding, NULL);
+    pthread_mutex_init(&turns->mutex, NULL);
+    pthread_cond_init(&turns->changed, NULL);
+}
+
+void relay_turns_clear(struct relay_turns *turns)
+{
+    pthread_cond_destroy(&turns->changed);
+    pthread_mutex_destroy(&turns->mutex);
+    pthread_mutex_destroy(&turns->holding);
+}
+
+/* Hold the next batch and take a turn for it. */
+static enum pawl_status hold_in_turn(struct batch *batch, size_t limit,
+                                     struct pawl_error *err)
+{
+    struct relay_turns *turns = batch->relay->turns;
+    enum pawl_status status;
+
+    if (!turns)
+        return hold(batch, batch->relay->states, limit, err);
+    pthread_mutex_lock(&turns->holding);
+    status = hold(batch, batch->relay->states, limit, err);
+    if (batch->count > 0)
+        batch->turn = turns->given++;
+    pthread_mutex_unlock(&turns->holding);
+    return status;
+}
+
+/* Wait for it. ECLOSED: what was before it has failed. */
+static enum pawl_status turn_begin(const struct batch *batch, struct pawl_error *err)
+{
+    struct relay_turns *turns = batch->relay->turns;
+    bool failed;
+
+    if (!turns)
+        return PAWL_OK;
+    pthread_mutex_lock(&turns->mutex);
+    while (turns->served != batch->turn)
+        pthread_cond_wait(&turns->changed, &turns->mutex);
+    failed = turns->failed;
+    pthread_mutex_unlock(&turns->mutex);
+    return failed ? pawl_error_set(err, PAWL_ECLOSED, "the batch before it failed")
+                  : PAWL_OK;
+}
+
+static void turn_end(const struct batch *batch, enum pawl_status status)
+{
+    struct relay_turns *turns = batch->relay->turns;
+
+    if (!turns)
+        return;
+    pthread_mutex_lock(&turns->mutex);
+    turns->served++;
+    turns->failed = turns->failed || status < 0;
+    pthread_cond_broadcast(&turns->changed);
+    pthread_mutex_unlock(&turns->mutex);
 }
 
 /* --- bringing in ---------------------------------------------------------------- */
@@ -218,14 +283,13 @@ static void add_up(const struct batch *batch, size_t merged)
     batch->counts->merged += merged;
 }
 
-/* What is held goes over. */
-static enum pawl_status carry(struct batch *batch, struct pawl_error *err)
+/* What is held goes over, but for settling it. */
+static enum pawl_status deliver(struct batch *batch, size_t *merged,
+                                struct pawl_error *err)
 {
-    enum pawl_status status = digest(batch, err);
-    size_t i, merged = 0;
+    enum pawl_status status = bring_in(batch, err);
+    size_t i;
 
-    if (status == PAWL_OK)
-        status = bring_in(batch, err);
     if (is_certainly_out(batch, status)) {
         settle(batch, PAWL_TAKE_RELEASE, NULL);
         return status;
@@ -233,10 +297,23 @@ static enum pawl_status carry(struct batch *batch, struct pawl_error *err)
     for (i = 0; i < batch->count && status >= 0; i++)
         if (batch->results[i].status == PAWL_KEY_TAKEN) {
             status = merge(batch, i, err);
-            merged++;
+            ++*merged;
         }
+    return status < 0 ? status : check(batch, err);
+}
+
+static enum pawl_status carry(struct batch *batch, struct pawl_error *err)
+{
+    enum pawl_status status = digest(batch, err), turn = turn_begin(batch, err);
+    size_t merged = 0;
+
     if (status >= 0)
-        status = check(batch, err);
+        status = turn;
+    if (status >= 0)
+        status = deliver(batch, &merged, err);
+    else if (batch->fresh)
+        settle(batch, PAWL_TAKE_RELEASE, NULL); /* not sent */
+    turn_end(batch, status);
     if (status >= 0)
         status = settle(batch, batch->relay->kept ? PAWL_TAKE_PASS
                                                   : PAWL_TAKE_CONFIRM, err);
@@ -272,8 +349,7 @@ enum pawl_status relay_next(struct relay *relay, const char *queue,
     enum pawl_status status;
 
     assert(relay->limit >= 1 && relay->limit <= RELAY_BATCH_MAX);
-    status = hold(&batch, relay->states,
-                  limit < relay->limit ? limit : relay->limit, err);
+    status = hold_in_turn(&batch, limit < relay->limit ? limit : relay->limit, err);
     if (status < 0)
         return status;
     if (batch.count == 0)

@@ -14,15 +14,31 @@
  * it; what was there already (DUPLICATE) is in neither sum. With `kept` the jobs stay
  * held at `from`, under that mark, when they have arrived.
  *
+ * Two relays, each with its own mark and thread, overlap: while one brings in, the
+ * other holds and settles. Turns keep the order: what was held first is brought in
+ * first, and nothing is once a batch before it has failed.
+ *
  * One relay at a time may use a mark at `from`; two that do get in each other's
  * way, but lose and double nothing.
  */
 #ifndef PAWL_SRC_STORAGE_RELAY_H
 #define PAWL_SRC_STORAGE_RELAY_H
 
+#include <pthread.h>
+
 #include "storage/storage.h"
 
 #define RELAY_BATCH_MAX 1000
+
+struct relay_turns {
+    pthread_mutex_t holding; /* one holds at a time; then its turn is known */
+    pthread_mutex_t mutex;   /* guards the rest, and comes after `holding` */
+    pthread_cond_t changed;
+    uint64_t given, served;
+    bool failed;
+};
+void relay_turns_init(struct relay_turns *turns);
+void relay_turns_clear(struct relay_turns *turns);
 
 struct relay {
     struct pawl_storage *from, *to;
@@ -32,6 +48,7 @@ struct relay {
     const struct pawl_clock *clock;
     bool prove;                       /* add to the tallies of `mover` */
     const struct pawl_session *kept;  /* NULL: what arrived is deleted at `from` */
+    struct relay_turns *turns;        /* NULL: it is alone */
     /* Told of each job whose key another job holds at `to`; may be NULL. */
     void (*merged)(void *context, const struct pawl_job *job,
                    struct pawl_id holder);
@@ -55,7 +72,8 @@ struct relay_counts {
  * added to. OK: nothing is held by the mark any more. */
 enum pawl_status relay_resume(struct relay *relay, const char *queue,
                               struct relay_counts *counts, struct pawl_error *err);
-/* Move one batch. EMPTY: there was none. A failure that certainly changed nothing at
+/* Move one batch. EMPTY: there was none. ECLOSED: another relay of the same turns has
+ * failed. A failure that certainly changed nothing at
  * `to` puts the batch back where it was; else it stays held. */
 enum pawl_status relay_next(struct relay *relay, const char *queue,
                             struct relay_counts *counts, struct pawl_error *err);

@@ -200,6 +200,23 @@ START_TEST(killed_at_each_copy)
 }
 END_TEST
 
+/* Where two batches are on their way at once, by two threads. */
+START_TEST(killed_with_two_batches)
+{
+    uint64_t kills = env_number("PAWL_STORM_KILLS", 24, 500), died = 0;
+    for (uint64_t k = 0; k < kills; k++) {
+        struct sides sides = fresh_sides(k & 1);
+        struct inventory before = make_at(sides.from, 7000);
+        long step = 35 + (long)(seeded(&seed) % 25);
+        died += run(&sides, "move", step, k & 2);
+        ck_assert(!run(&sides, "move", 0, false));
+        assert_moved(&sides, &before);
+    }
+    say("%" PRIu64 " of %" PRIu64 " died", died, kills);
+    ck_assert_uint_gt(died, kills / 2);
+}
+END_TEST
+
 /* --- two at once -------------------------------------------------------------------- */
 
 /* The second is refused and told who the first is; when that is killed, it is not in
@@ -286,6 +303,7 @@ int main(void)
     tcase_add_loop_test(t, killed_at_each_move, 0, 4);
     tcase_add_loop_test(t, killed_at_each_copy, 0, 2);
     tcase_add_loop_test(t, killed_at_each_settling, 0, 4);
+    tcase_add_test(t, killed_with_two_batches);
     tcase_add_loop_test(t, two_migrators, 0, 2);
     tcase_add_test(t, full_target);
     tcase_add_test(t, there_and_back);

@@ -176,7 +176,8 @@ void jobs_make(struct pawl_storage *storage, const char *queue, size_t count,
 /* --- counting --------------------------------------------------------------------- */
 
 static void count_state(struct pawl_storage *storage, const char *queue,
-                        enum pawl_state state, struct pawl_tally *tally)
+                        enum pawl_state state, struct pawl_tally *tally,
+                        uint64_t *order)
 {
     struct pawl_job *jobs[BATCH];
     struct pawl_error err = { 0 };
@@ -190,6 +191,8 @@ static void count_state(struct pawl_storage *storage, const char *queue,
             if (!pawl_job_digest(jobs[i], &digest))
                 give_up("out of memory");
             tally->count++;
+            for (size_t k = 0; k < sizeof jobs[i]->id.b; k++)
+                *order = (*order ^ jobs[i]->id.b[k]) * UINT64_C(1099511628211);
             pawl_digest_add(&tally->sum, &digest);
             pawl_job_free(jobs[i]);
         }
@@ -201,7 +204,8 @@ struct inventory jobs_count(struct pawl_storage *storage, const char *queue)
 {
     struct inventory inventory = { 0 };
     for (int state = PAWL_STATE_FIRST; state <= PAWL_STATE_LAST; state++)
-        count_state(storage, queue, (enum pawl_state)state, &inventory.states[state]);
+        count_state(storage, queue, (enum pawl_state)state, &inventory.states[state],
+                    &inventory.orders[state]);
     return inventory;
 }
 

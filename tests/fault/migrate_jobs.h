@@ -1,5 +1,5 @@
 /* migrate_jobs.h - jobs in all states with every field random, and what a storage
- * has of them: so much of each state, with one digest.
+ * has of them: so much of each state, with one digest, and in which order.
  */
 #ifndef PAWL_TEST_MIGRATE_JOBS_H
 #define PAWL_TEST_MIGRATE_JOBS_H
@@ -14,6 +14,7 @@
 
 struct inventory {
     struct pawl_tally states[PAWL_STATE_COUNT];
+    uint64_t orders[PAWL_STATE_COUNT]; /* a hash of the ids as list has them */
 };
 
 /* Must succeed. */
