@@ -17,6 +17,7 @@ local HOLD_BYTES = 64 * 1024 * 1024 -- what one reply may be large; then fewer j
 -- Jobs that are read at once: a job and its result may be large, so few at first.
 local HOLD_SLICE, HOLD_SLICE_BYTES, HOLD_SLICE_MOST = 20, 1024 * 1024, 500
 local HOLD_LOOKS = 20000 -- elements of lines that one call looks at in vain
+local ZEROES_8, ZEROES_28 = string.rep('\0', 8), string.rep('\0', 28)
 local exists = meta_read()
 
 -- --- hold ---------------------------------------------------------------------------
@@ -93,12 +94,52 @@ local function gather(from_states, place, only_new)
   return held, place
 end
 
-local function hold_one(job)
-  local entry = mover .. struct.pack('>BI6', job.state, job.place)
-  leave(job)
-  job.state, job.place = HELD, line_push(HELD_LINE, job.id)
-  later_two('HSET', HOLDS, job.id, entry)
-  save(job)
+-- Of a job that may be held: state, priority and place; nil: it is damaged. Most of the
+-- time here goes by in taking records apart, so no more of them than is needed.
+local function where_is(head, body)
+  if not is_whole(head, body) then
+    return nil
+  end
+  local state, priority, place
+  if head then
+    state, priority = string.byte(head, 2, 3)
+    place = struct.unpack('>I6', head, 19)
+  else
+    priority, place = string.byte(body, 27), struct.unpack('>I6', body, 20)
+    state = place == 0 and IN_SCHEDULED or PENDING
+  end
+  if state < IN_SCHEDULED or state > HELD or priority < 1 or priority > 10 then
+    return nil
+  end
+  return state, priority, place
+end
+
+-- The head of one that was not touched since it was put, up to its place.
+local function fresh_head(priority, body)
+  local flags = string.byte(body, 26)
+  flags = has(flags, HAS_KEY) and not has(flags, IS_THROTTLE) and HAS_REJECT_KEY or 0
+  return string.char(1, HELD, priority, flags) .. ZEROES_8 .. string.sub(body, 8, 13)
+end
+
+local hold_heads, hold_entries = {}, {} -- words for HSET
+
+local function hold_one(id, head, body, state, priority, place)
+  leave({ id = id, state = state, priority = priority, place = place })
+  local place48 = struct.pack('>I6', line_push(HELD_LINE, id))
+  local n = #hold_heads
+  hold_heads[n + 1], hold_entries[n + 1] = id, id
+  hold_heads[n + 2] =
+    head and string.char(1, HELD) .. string.sub(head, 3, 18) .. place48 ..
+             string.sub(head, 25)
+    or fresh_head(priority, body) .. place48 .. ZEROES_28
+  hold_entries[n + 2] = mover .. struct.pack('>BI6', state, place)
+end
+
+local function hold_flush()
+  flush()
+  write_all('HSET', HEADS, hold_heads)
+  write_all('HSET', HOLDS, hold_entries)
+  hold_heads, hold_entries = {}, {}
 end
 
 -- The head of a job that is held already, as it was before.
@@ -126,19 +167,19 @@ local function hold(from_states, after, only_new)
     local results = has_results and read_all('HMGET', RESULTS, part) or {}
     local before = bytes
     for i = 1, #part do
-      local job = job_of(part[i], heads[i], bodies[i])
-      if job and bytes < HOLD_BYTES then
+      local state, priority, place = where_is(heads[i], bodies[i])
+      if state and bytes < HOLD_BYTES then
         if from + i - 1 <= held then
           heads[i] = head_before(part[i], heads[i])
         else
-          hold_one(job)
+          hold_one(part[i], heads[i], bodies[i], state, priority, place)
         end
         bytes = bytes + #bodies[i] + #(errors[i] or '') + #(results[i] or '')
         reply[#reply + 1] = { part[i], heads[i], bodies[i], errors[i] or false,
                               results[i] or false }
       end
     end
-    flush()
+    hold_flush()
     from = from + #part
     slice = math.floor(HOLD_SLICE_BYTES * #part / (bytes - before + 1))
     slice = math.max(1, math.min(slice, HOLD_SLICE_MOST))
@@ -164,40 +205,60 @@ local function release(job, entry)
   save(job)
 end
 
+-- False: it is damaged, and stays as it is.
+local function settle_one(id, entry, head, heir)
+  local has_key = has(string.byte(head, 4), HAS_REJECT_KEY)
+  local job = nil
+  if kind == 'release' or (kind == 'confirm' and has_key) then
+    job = job_of(id, head, redis.call('HGET', JOBS, id))
+    if not job then
+      return false
+    end
+  end
+  if kind == 'pass' then
+    later_two('HSET', HOLDS, id, heir .. string.sub(entry, 17))
+    return true
+  end
+  later_one('HDEL', HOLDS, id)
+  if kind == 'release' then
+    release(job, entry)
+    return true
+  end
+  if job then
+    key_release(job)
+  end
+  line_leave(HELD_LINE, struct.unpack('>I6', head, 19), id)
+  erase(id)
+  return true
+end
+
+-- Is this an entry of the mover's, and the job held and there?
+local function is_mine_whole(entry, head)
+  return entry and string.sub(entry, 1, 16) == mover and head and #head == HEAD_SIZE and
+         string.byte(head, 2) == HELD
+end
+
 local function settle(words, digests, heir)
-  local ids, results, holds, released = {}, {}, {}, false
+  local ids, results, done = {}, {}, {}
   for at = 1, #words, 16 do
     ids[#ids + 1] = string.sub(words, at, at + 15)
   end
-  local entries = read_all('HMGET', HOLDS, ids)
+  local entries, heads = read_all('HMGET', HOLDS, ids), read_all('HMGET', HEADS, ids)
   for i = 1, #ids do
     local id = ids[i]
-    holds[id] = entries[i] or nil
-  end
-  each_job(ids, function(id, job)
-    local entry = holds[id]
-    if not job or not entry or string.sub(entry, 1, 16) ~= mover then
-      results[#results + 1] = 'n'
-      return
-    end
-    holds[id] = nil
-    if kind == 'pass' then
-      later_two('HSET', HOLDS, id, heir .. string.sub(entry, 17))
+    if is_mine_whole(entries[i], heads[i]) and not done[id] and
+       settle_one(id, entries[i], heads[i], heir) then
+      done[id] = true
+      results[i] = 'o'
+      tally_add(i)
     else
-      later_one('HDEL', HOLDS, id)
+      results[i] = 'n'
     end
-    if kind == 'confirm' then
-      remove(job)
-    elseif kind == 'release' then
-      release(job, entry)
-      released = true
-    end
-    results[#results + 1] = 'o'
-    tally_add(#results)
-  end)
+  end
   tally_save(mover, digests)
+  flush()
   lines_trim()
-  if released then
+  if kind == 'release' then
     news()
   end
   return table.concat(results)
