@@ -256,12 +256,15 @@ enum pawl_status sqlite_take_out(struct pawl_storage *self,
                                  struct pawl_take_out_reply *out,
                                  struct pawl_error *err)
 {
+    /* What is held must stay so, since it is sent next. That it arrived may be lost to a
+     * power cut: then it is held, and is sent again under its number. */
+    enum sqlite_sync sync = in->kind == PAWL_TAKE_HOLD ? SYNC_FULL : SYNC_NORMAL;
     struct step step = { .in = in, .out = out };
     enum pawl_status status;
 
     out->job_count = 0;
-    status = call_begin(&step.call, (struct sqlite_storage *)self, SYNC_FULL,
-                        in->queue, CALL_FIND, err);
+    status = call_begin(&step.call, (struct sqlite_storage *)self, sync, in->queue,
+                        CALL_FIND, err);
     if (status != PAWL_OK)
         return status;
     if (in->kind != PAWL_TAKE_HOLD)
