@@ -109,7 +109,8 @@ enum pawl_status relay_merge(struct pawl_storage *to, const struct pawl_job *job
 
     pawl_id_format(holder, id);
     snprintf(text, sizeof text, "unique key is held by job %s", id);
-    memcpy(errors, job->errors + job->error_count - keep, keep * sizeof *errors);
+    for (size_t i = 0; i < keep; i++)
+        errors[i] = job->errors[job->error_count - keep + i];
     merged.state = PAWL_CANCELLED;
     merged.key = "";
     merged.key_ttl = 0;

@@ -13,6 +13,7 @@ _pawl_options() {
     bench) echo "--jobs --payload --producers --in-flight --batch --concurrency
         --backlog --pace --seconds --durability" ;;
     doctor) echo "--acl" ;;
+    drain) echo "--wait" ;;
     show | queues | health | help | version) ;;
     esac
 }
@@ -55,7 +56,7 @@ _pawl_queues() {
 _pawl() {
     local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}
     local verbs="enqueue work list show stats queues health doctor retry cancel
-        remove promote pause resume clean bench help version"
+        remove promote pause resume clean drain bench help version"
     local globals="--url --json --help"
     local verb="" url="" i words
     for ((i = 1; i < COMP_CWORD; i++)); do

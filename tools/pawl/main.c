@@ -34,6 +34,7 @@ static const struct main_verb {
     {"pause", cmd_pause, "claim nothing more from a queue"},
     {"resume", cmd_resume, "let a paused queue go on"},
     {"clean", cmd_clean, "delete finished jobs"},
+    {"drain", cmd_drain, "give the primary what was spooled"},
     {"bench", cmd_bench, "measure a storage"},
     {"help", main_help, "print this text, or a verb's: pawl help VERB"},
     {"version", main_version, "print the version"},
