@@ -75,6 +75,9 @@ int main(int argc, char **argv)
         { "both", role_both },       { "hold", role_hold },
         { "zombie", role_zombie },   { "fork", role_fork },
         { "parent", role_parent },   { "tidy", role_tidy },
+        { "outage_fill", role_outage_fill },
+        { "outage_drain", role_outage_drain },
+        { "wait_drained", role_wait_drained },
     };
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     /* Before any thread is there: the roles wait for it by sigwait. */
