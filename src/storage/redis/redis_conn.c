@@ -21,6 +21,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "storage/redis/redis_bytes.h"
 #include "storage/redis/redis_handshake.h"
 #include "storage/redis/redis_reader.h"
 #include "storage/redis/redis_socket.h"
@@ -280,15 +281,8 @@ static enum pawl_status fill(struct redis_conn *conn, const struct patience *pat
 
 static char *put_count(char *at, char kind, size_t count)
 {
-    char digits[COUNT_MOST];
-    size_t from = sizeof digits;
-    do {
-        digits[--from] = (char)('0' + count % 10);
-        count /= 10;
-    } while (count > 0);
-    digits[--from] = kind;
-    memcpy(at, digits + from, sizeof digits - from);
-    at += sizeof digits - from;
+    *at++ = kind;
+    at = redis_digits_write(at, count);
     *at++ = '\r';
     *at++ = '\n';
     return at;
