@@ -9,7 +9,8 @@
  *
  * A command and its reply cost one send() and one recv() that waits (with TLS a
  * poll() between them): we send before asking whether we can, and do not look for a
- * reply that cannot be there yet.
+ * reply that cannot be there yet. From a server that is quick it can be
+ * (redis_socket.c).
  */
 #include "storage/redis/redis_conn.h"
 
@@ -42,7 +43,7 @@ struct redis_conn {
     struct buf early; /* replies that came while we sent, */
     size_t early_at;  /* and how much of them went to the reader */
     bool full_read;   /* the last read filled its buffer: there may be more */
-    long patience_ms; /* of the kernel, in a recv() that waits; 0: none was set */
+    struct redis_listening listening;
     bool broken;
     struct redis_address address;
     struct redis_server_info server;
@@ -228,7 +229,7 @@ static enum pawl_status fill_plain(struct redis_conn *conn,
 {
     int64_t from = clock_mono_ns(), limit = limit_of(patience, from);
     ssize_t n = redis_socket_read_by(conn->fd, conn->in, READ_SIZE, limit,
-                                     &conn->patience_ms);
+                                     &conn->listening);
     if (n == REDIS_IO_AGAIN)
         return failed_silent(conn, from, limit, err);
     if (n < 0)
