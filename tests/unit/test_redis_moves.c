@@ -619,25 +619,25 @@ static void confirm(const struct pawl_id *ids, size_t count)
         ck_assert_int_eq(results[i], PAWL_OK);
 }
 
-/* A reply has no more than 64 MiB: large jobs come fewer at a time, and all of them
- * in the end. */
+/* A reply has no more than some 8 MiB: large jobs come fewer at a time, and all of
+ * them in the end. */
 START_TEST(large_jobs_come_fewer)
 {
     static char payload[1 << 20];
     struct pawl_new_job large = plain("send");
-    struct pawl_id put[80], ids[BATCH];
+    struct pawl_id put[30], ids[BATCH];
     size_t count, total = 0;
     large.payload = payload;
     large.payload_size = sizeof payload;
-    for (int i = 0; i < 80; i++)
+    for (int i = 0; i < 30; i++)
         put_many(large, 1, &put[i]);
     while ((count = hold(100, ids)) > 0) {
-        ck_assert_uint_lt(count, 80);
+        ck_assert_uint_lt(count, 30);
         ck_assert_mem_eq(ids, put + total, count * sizeof *ids);
         confirm(ids, count);
         total += count;
     }
-    ck_assert_uint_eq(total, 80);
+    ck_assert_uint_eq(total, 30);
     ck_assert_int_eq(size_of("EXISTS", "jobs"), 0);
     ck_assert_int_eq(size_of("EXISTS", "held"), 0);
 }
@@ -722,6 +722,25 @@ START_TEST(one_very_large_job_moves)
                                                  .from_states = ~0u })
                           .changed,
                       2);
+}
+END_TEST
+
+/* Damaged jobs in front, more than are wanted, keep none behind them from being handed
+ * over: an answer without jobs would say that there are none left. */
+START_TEST(damaged_jobs_hide_none)
+{
+    struct pawl_id put[30], ids[BATCH];
+    put_many(plain("send"), 30, put);
+    for (int i = 0; i < 25; i++)
+        redis_server_do(&server, "HDEL pawl:{mail}:jobs %b", put[i].b,
+                        sizeof put[i].b);
+    ck_assert_uint_eq(hold(3, ids), 3);
+    ck_assert_mem_eq(ids, put + 25, 3 * sizeof *ids);
+    confirm(ids, 3);
+    ck_assert_uint_eq(hold(3, ids), 2);
+    ck_assert_mem_eq(ids, put + 28, 2 * sizeof *ids);
+    confirm(ids, 2);
+    ck_assert_uint_eq(hold(3, ids), 0);
 }
 END_TEST
 
@@ -991,6 +1010,7 @@ int main(void)
     tcase_add_test(t, old_answers_go);
     tcase_add_test(t, many_old_answers_go);
     tcase_add_test(t, large_jobs_come_fewer);
+    tcase_add_test(t, damaged_jobs_hide_none);
     tcase_add_test(t, filter_of_large_jobs_takes_steps);
     tcase_add_test(t, sweep_of_large_jobs_takes_steps);
     tcase_add_test(t, one_very_large_job_moves);

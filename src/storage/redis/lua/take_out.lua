@@ -10,7 +10,9 @@
 -- include: step, line, job, walk
 
 local kind, mover = ARGV[3], ARGV[4]
-local HOLD_BYTES = 64 * 1024 * 1024 -- what one reply may be large; then fewer jobs
+-- How large a reply may be; then it has fewer jobs. One that takes longer than the
+-- caller waits would never arrive.
+local HOLD_BYTES = 8 * 2 ^ 20
 local HOLD_SLICE = 20    -- jobs that are read at once: a job and its result may be large
 local HOLD_LOOKS = 20000 -- elements of lines that one call looks at in vain
 local exists = meta_read()
@@ -104,12 +106,9 @@ local function head_before(id, head)
   return string.sub(head, 1, 1) .. string.sub(entry, 17, 17) .. string.sub(head, 3)
 end
 
-local function hold(from_states, after)
-  local held, place = gather(from_states, after)
-  local reply, bytes = { 0 }, 0
-  if #ids == 0 and is_enough() then
-    reply[1] = math.max(place, 1)
-  end
+-- Add what was found to the reply, up to `limit` jobs; damaged ones are passed over.
+local function hand_over(held, limit, reply)
+  local bytes = 0
   for from = 1, #ids, HOLD_SLICE do
     local part = { unpack(ids, from, math.min(from + HOLD_SLICE - 1, #ids)) }
     local heads, bodies = read_all('HMGET', HEADS, part), read_all('HMGET', JOBS, part)
@@ -117,7 +116,7 @@ local function hold(from_states, after)
     local results = read_all('HMGET', RESULTS, part)
     for i = 1, #part do
       local job = job_of(part[i], heads[i], bodies[i])
-      if job and bytes < HOLD_BYTES then
+      if job and #reply <= limit and bytes < HOLD_BYTES then
         if from + i - 1 <= held then
           heads[i] = head_before(part[i], heads[i])
         else
@@ -128,10 +127,25 @@ local function hold(from_states, after)
       end
     end
     flush()
-    if bytes >= HOLD_BYTES then
+    if #reply > limit or bytes >= HOLD_BYTES then
       break
     end
   end
+end
+
+-- An answer without jobs says that there are none left. So if all that was found is
+-- damaged, twice as many are looked for.
+local function hold(from_states, after)
+  local reply, limit = { 0 }, most
+  repeat
+    local held, place = gather(from_states, after)
+    if #ids == 0 and is_enough() then
+      reply[1] = math.max(place, 1)
+    end
+    hand_over(held, limit, reply)
+    local in_the_way = #reply == 1 and #ids == most
+    most, ids = 2 * most, {}
+  until not in_the_way or most > HOLD_LOOKS
   lines_trim()
   return reply
 end
