@@ -79,12 +79,12 @@ static void plain_begin(void)
     redis_server_start(&server, NULL);
 }
 
-/* The same with a spool behind it, which stays empty. */
+/* The same with a spool behind it, which stays empty however slow the machine is. */
 static void fallback_store(const char *name, char *url, size_t size)
 {
     with_prefix(server.url, name, url, size);
     size_t n = strlen(url);
-    snprintf(url + n, size - n, "&fallback=memory:spool-of-%s", name);
+    snprintf(url + n, size - n, "&fallback=memory:spool-of-%s&patience=30s", name);
 }
 
 static void unix_store(const char *name, char *url, size_t size)
