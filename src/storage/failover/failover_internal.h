@@ -34,8 +34,15 @@ static inline bool failover_is_reserved(const char *queue)
 /* Jobs that the spool handed out come back with this in their origin. */
 #define FAILOVER_LOCAL (UINT64_C(1) << 63)
 
-/* Where a put must go that is sent again. */
+/* Where a put must go that is sent again, and as what. */
 enum failover_pin { FAILOVER_FREE, FAILOVER_AT_PRIMARY, FAILOVER_AT_SPOOL };
+struct failover_pinned {
+    struct pawl_session session; /* the caller's */
+    uint64_t seq;
+    enum failover_pin where;
+    struct pawl_session sent_as; /* to the primary */
+};
+#define FAILOVER_PINS 16 /* the last ones of a queue: who repeats does so soon */
 
 /* What is remembered of a queue, in this process. */
 struct failover_line {
@@ -44,8 +51,8 @@ struct failover_line {
     uint32_t turn; /* of the session we put under at the primary: another one after
                       each put that was kept as maybe sent, so that its seq stays
                       among the last of its session however long the outage */
-    enum failover_pin pin;
-    uint64_t pinned_seq;  /* of the put that is pinned */
+    struct failover_pinned pins[FAILOVER_PINS];
+    size_t next_pin;
     _Atomic int paused;   /* as last told to the spool: 0 no, 1 yes, -1 not known */
     char queue[];
 };
