@@ -77,6 +77,24 @@ enum pawl_log_level { PAWL_LOG_DEBUG, PAWL_LOG_INFO, PAWL_LOG_WARN, PAWL_LOG_ERR
 typedef void pawl_log_fn(void *context, enum pawl_log_level level, const char *id,
                          const char *text);
 
+/* What a program may want to react to, beyond the log. */
+enum pawl_event_kind {
+    PAWL_EVENT_MODE,         /* the primary went away, or is back: `mode` */
+    PAWL_EVENT_KEY_MERGED,   /* a job that was spooled found its unique key held by
+                                `holder` at the primary: it is cancelled there */
+    PAWL_EVENT_STORE_CHANGED /* the primary is back, emptied or another one */
+};
+struct pawl_event {
+    enum pawl_event_kind kind;
+    enum pawl_mode mode;
+    struct pawl_id id, holder; /* KEY_MERGED; zero otherwise */
+    const char *queue;         /* KEY_MERGED; "" otherwise */
+    const char *text;          /* one line for a person; valid during the call */
+};
+/* Called from any thread, and never twice at once for one handle. Must not call
+ * pawl. */
+typedef void pawl_event_fn(void *context, const struct pawl_event *event);
+
 struct pawl_options {
     int version;            /* PAWL_OPTIONS_VERSION */
     pawl_duration deadline; /* the longest a storage call may block; 0: 10000. An
@@ -90,6 +108,9 @@ struct pawl_options {
     void *log_context;
     const struct pawl_clock *clock; /* NULL: the machine's. For tests; see
                                        pawl/storage.h */
+    pawl_event_fn *event; /* NULL: not told; context: log_context */
+    bool urgent; /* after an outage: look for the primary at once, and drain without
+                    a limit of rate; `pawl drain` does */
 };
 #define PAWL_OPTIONS_VERSION 1
 #define PAWL_OPTIONS_INIT { .version = PAWL_OPTIONS_VERSION }
@@ -107,11 +128,17 @@ struct pawl_options {
  * sqlite:PATH?durability=normal|full. "trace+" in front of a scheme reports
  * every storage call to the log at debug level.
  *
+ * Behind a Redis there is a local spool for the time when it cannot be reached, now
+ * or later: "?fallback=URL" says where, "?fallback=off" does without. See
+ * docs/outage.md, and pawl(1) for the options. The calls that are made then answer
+ * PAWL_SPOOLED where they would have answered PAWL_OK.
+ *
  * options: NULL for the defaults; copied.
  *
  * PAWL_OK: *out is yours, to pawl_close(). PAWL_EINVAL: bad URL or options.
  * PAWL_EDENIED, PAWL_EFORMAT, PAWL_ECORRUPT, PAWL_EUNREACHABLE, PAWL_EIO: the
- * store cannot be used, and err->message says why. PAWL_NOT_FOUND: must_exist
+ * store cannot be used, and err->message says why. A Redis that is away is no
+ * failure as long as the spool can be used. PAWL_NOT_FOUND: must_exist
  * and it does not. */
 PAWL_API enum pawl_status pawl_open(const char *url,
                                     const struct pawl_options *options,
@@ -129,6 +156,8 @@ PAWL_API const char *pawl_where(const struct pawl *pawl);
  * with. Blocks until the job is durable.
  *
  * PAWL_OK, PAWL_DUPLICATE (a job with the id you gave exists), PAWL_KEY_TAKEN.
+ * PAWL_SPOOLED: durable in the local spool, with this id, as good as stored; it goes
+ * to the primary when that is back, or runs here meanwhile.
  * PAWL_EINVAL: names the field that is wrong. PAWL_EFULL, PAWL_ETIMEOUT,
  * PAWL_EUNREACHABLE: certainly not stored. PAWL_EUNKNOWN: call again with
  * job.id = *id; however often that is done, there will be one job. */

@@ -47,6 +47,12 @@ fresh() {
     ours "$@"
     server_stop
 }
+# all_peers FIGURE SCENARIO
+all_peers() {
+    for peer in bee bullmq beanstalkd; do
+        theirs "$peer-$1" "$peer" "$2"
+    done
+}
 # limit NAME TEST LAYOUT BATCH DEPTH: one figure of the raw limits' output.
 limit() {
     name=$1
@@ -74,22 +80,21 @@ round=0
 while [ "$round" -lt "$rounds" ]; do
     round=$((round + 1))
     echo "round $round of $rounds" >&2
-    # What is compared most closely runs closest together.
+    # What is compared runs one after the other: the machine changes with the hour.
     limits
     fresh enqueue jobs_per_s enqueue --jobs 100000
-    for peer in bee bullmq beanstalkd; do
-        theirs "$peer-enqueue" "$peer" S1
-        theirs "$peer-flight" "$peer" S2
-        [ "$peer" = beanstalkd ] || theirs "$peer-bulk" "$peer" S3
-        theirs "$peer-work" "$peer" S4
-        theirs "$peer-cycle" "$peer" S5
-        theirs "$peer-latency" "$peer" S6
-    done
+    all_peers enqueue S1
     fresh flight jobs_per_s enqueue --jobs 1000000 --in-flight 50
+    all_peers flight S2
     fresh bulk jobs_per_s bulk --jobs 1500000
+    theirs bee-bulk bee S3
+    theirs bullmq-bulk bullmq S3
     fresh work jobs_per_s work --jobs 1000000
+    all_peers work S4
     fresh cycle jobs_per_s cycle --jobs 600000 --in-flight 50
+    all_peers cycle S5
     fresh p50 p50_us latency --jobs 2000
+    all_peers latency S6
     fresh memory bytes_per_job memory --jobs 1000000
     fresh enqueue-small jobs_per_s enqueue --jobs 60000 --backlog 1000
     fresh enqueue-large jobs_per_s enqueue --jobs 60000 --backlog 1000000

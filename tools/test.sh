@@ -160,7 +160,7 @@ processes=$(($(nproc) * 2))
 [ -n "$long" ] && export PAWL_TEST_LONG=1
 # A name of the caller's must not lead the tests to his jobs.
 # shellcheck disable=SC2046 # a list of names
-unset PAWL_URL JOB_QUEUE_STORAGE $(env | sed -n 's/^\(REDIS_[A-Z_]*\)=.*/\1/p')
+unset PAWL_URL PAWL_FALLBACK JOB_QUEUE_STORAGE $(env | sed -n 's/^\(REDIS_[A-Z_]*\)=.*/\1/p')
 
 [ -n "$suites" ] && gcc_leg $suites
 for leg in $legs; do

@@ -1,7 +1,9 @@
 /* pawl/admin.h - looking at jobs and moving them by hand.
  *
  * All calls here may be made from any thread, block for at most the handle's
- * deadline, and answer PAWL_EUNREACHABLE when the storage is away.
+ * deadline, and answer PAWL_EUNREACHABLE when the storage is away. Where there is a
+ * spool for that time, they answer for what is in the spool: PAWL_SPOOLED instead
+ * of PAWL_OK says that this is not all there is.
  */
 #ifndef PAWL_ADMIN_H
 #define PAWL_ADMIN_H
@@ -17,7 +19,8 @@ struct pawl;
 /* --- one job, many jobs --------------------------------------------------- */
 
 /* Look a job up by its id alone. *out is yours, to pawl_job_free().
- * PAWL_NOT_FOUND: never there, removed, or trimmed by retention. */
+ * PAWL_NOT_FOUND: never there, removed, or trimmed by retention.
+ * PAWL_EUNREACHABLE: also when it is not in the spool, and the primary is away. */
 PAWL_API enum pawl_status pawl_get(struct pawl *pawl, struct pawl_id id,
                                    struct pawl_job **out,
                                    struct pawl_error *err);
@@ -41,6 +44,8 @@ struct pawl_page {
 /* One page in the state's own order: pending in run order, scheduled and failed
  * by time, finished newest first. `limit` 1..500; `after` is an earlier page's
  * `next`, or NULL. A page may be short although more follows: go by `next`.
+ * PAWL_SPOOLED: the primary is away, and these are the spool's jobs alone; a cursor
+ * from before leads nowhere then.
  * PAWL_EINVAL: a bad cursor. Free with pawl_page_clear(), also after failure.
  * older_than does not apply. */
 PAWL_API enum pawl_status pawl_list(struct pawl *pawl,
@@ -68,7 +73,8 @@ struct pawl_alteration {
 
 /* Act on the named jobs. results[id_count] is yours: OK, NOT_FOUND,
  * WRONG_STATE, or KEY_TAKEN (retry of a job whose unique key another holds).
- * Every id is tried. Doing it again finds nothing left to do. */
+ * Every id is tried, as long as the deadline allows; one whose storage is away gets
+ * PAWL_EUNREACHABLE, and so does the call. Doing it again finds nothing left to do. */
 PAWL_API enum pawl_status pawl_alter(struct pawl *pawl,
                                      const struct pawl_alteration *what,
                                      const struct pawl_id *ids, size_t id_count,
@@ -76,7 +82,8 @@ PAWL_API enum pawl_status pawl_alter(struct pawl *pawl,
                                      struct pawl_error *err);
 /* Act on every job that matches, in batches, each of them one atomic step;
  * *changed counts them, also after a failure half-way. PAWL_NOT_FOUND: there is
- * no such queue. */
+ * no such queue. PAWL_SPOOLED: done with what is in the spool; the primary, which
+ * is away, may hold more. */
 PAWL_API enum pawl_status pawl_alter_where(struct pawl *pawl,
                                            const struct pawl_alteration *what,
                                            const struct pawl_filter *filter,
@@ -86,7 +93,8 @@ PAWL_API enum pawl_status pawl_alter_where(struct pawl *pawl,
 /* --- queues ---------------------------------------------------------------- */
 
 /* After this returned, nothing is claimed from the queue until resume; what
- * runs goes on. A queue need not exist yet. */
+ * runs goes on. A queue need not exist yet. PAWL_SPOOLED: the primary is away; it
+ * holds for this host as long as that lasts. */
 PAWL_API enum pawl_status pawl_pause(struct pawl *pawl, const char *queue,
                                      struct pawl_error *err);
 PAWL_API enum pawl_status pawl_resume(struct pawl *pawl, const char *queue,
@@ -102,6 +110,16 @@ PAWL_API enum pawl_status pawl_keep(struct pawl *pawl, const char *queue,
                                     const struct pawl_queue_keep *keep,
                                     struct pawl_error *err);
 
+/* Which of two storages is in use, where there is a primary and a local spool for
+ * the time when it cannot be reached. See docs/outage.md. */
+enum pawl_mode {
+    PAWL_MODE_PRIMARY = 0,  /* all is well; also where there is no spool */
+    PAWL_MODE_SPOOLING = 1, /* the primary is away: new jobs are kept here */
+    PAWL_MODE_DRAINING = 2  /* it is back, and gets what was kept */
+};
+/* "primary", "spooling", "draining"; "?" for a number that is no mode. */
+PAWL_API const char *pawl_mode_name(enum pawl_mode mode);
+
 struct pawl_queue_stats {
     const char *name;
     bool paused;
@@ -114,6 +132,10 @@ struct pawl_queue_stats {
 struct pawl_stats {
     struct pawl_queue_stats *queues; /* sorted by name */
     size_t queue_count;
+    enum pawl_mode mode; /* SPOOLING: the counts are those of the spool alone;
+                            DRAINING: of both, and what is on its way is held */
+    bool fallback;       /* there is a spool */
+    uint64_t spooled;    /* unfinished jobs in it, about */
 };
 /* Counts of every queue, or of the one named (PAWL_NOT_FOUND if it does not
  * exist). *out is yours, to pawl_stats_free(). Counting is exact and reads an
@@ -126,7 +148,7 @@ PAWL_API void pawl_stats_free(struct pawl_stats *stats);
 /* --- the storage ------------------------------------------------------------ */
 
 #define PAWL_HEALTH_WARNINGS 8
-#define PAWL_HEALTH_DETAILS 12
+#define PAWL_HEALTH_DETAILS 16
 
 struct pawl_health_detail { /* what is worth knowing of this kind of storage */
     char name[24];   /* "role" */
@@ -150,12 +172,15 @@ struct pawl_health {
                            first day counts whole; 0: none, or not known */
     char rights[1536]; /* the least that the engine must allow us, as a line for
                           its own settings; "" where there is no such thing */
+    enum pawl_mode mode;
     int detail_count;
     struct pawl_health_detail details[PAWL_HEALTH_DETAILS];
     int warning_count;
     struct pawl_health_warning warnings[PAWL_HEALTH_WARNINGS];
 };
-/* Ask the storage how it is. OK with warnings, or why it cannot be used. */
+/* Ask the storage how it is. OK with warnings, or why it cannot be used. While the
+ * primary is away: OK, what is said of engine and durability is the spool's, and a
+ * warning tells since when and why. */
 PAWL_API enum pawl_status pawl_health(struct pawl *pawl,
                                       struct pawl_health *out,
                                       struct pawl_error *err);

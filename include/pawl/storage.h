@@ -35,7 +35,7 @@
 extern "C" {
 #endif
 
-#define PAWL_STORAGE_ABI 3
+#define PAWL_STORAGE_ABI 4
 
 /* Time and its uses. `now` is the wall clock in ms. `steady` counts ms while
  * the machine is up, suspended or not, and is never set (CLOCK_BOOTTIME):
@@ -53,6 +53,12 @@ struct pawl_storage_config {
     struct pawl_clock clock;
     pawl_duration deadline; /* > 0: the longest a method may block */
     bool must_exist;        /* do not create: a missing store is NOT_FOUND */
+    /* The core's; a storage need not look at them: */
+    bool bare;   /* no local spool in front of a remote storage */
+    bool urgent; /* look for the primary at once, drain as fast as it goes */
+    /* Only understand the URL and set `where`; nothing but close follows. Asked of
+     * storages that are `remote`. */
+    bool url_only;
 };
 
 /* The caller's side of "the same call again". A session is one process
@@ -305,9 +311,12 @@ struct pawl_storage; /* begins every instance */
 struct pawl_storage_ops {
     uint32_t abi;         /* PAWL_STORAGE_ABI, exactly */
     const char *scheme;   /* "sqlite": its URLs begin "sqlite:" */
+    const char *label;    /* "SQLite": for people; NULL: the scheme will do */
     size_t instance_size; /* the core allocates this much, zeroed */
     size_t put_max;       /* jobs in one put the storage is at its best with */
     int exchanges_in_flight; /* exchanges worth running side by side, 1..4 */
+    bool remote; /* reached over a network, so it may be away: unless told not to,
+                    the core puts a local spool behind it */
 
     /* Open the store, creating it or bringing its format up to date. close() is
      * called exactly once even when this fails. EFORMAT: written by a newer
@@ -414,7 +423,11 @@ struct pawl_storage_ops {
 struct pawl_storage {
     const struct pawl_storage_ops *ops;
     const char *where; /* set by open: path or host, for people, never a password;
-                          the storage's, until close */
+                          the storage's, until close. Of a remote storage it is
+                          the same for the same store, and not for another */
+    struct pawl_session store; /* set by open: the store's own mark, by which one
+                                  that was emptied or replaced is told; zero: it
+                                  has none */
 };
 
 /* Make a storage known under its scheme, for this process. EINVAL: wrong abi, a

@@ -100,6 +100,7 @@ static enum pawl_status fill_page(struct pawl *pawl,
                                   struct pawl_error *err)
 {
     int last = filter->state ? (int)filter->state : PAWL_STATE_LAST;
+    enum pawl_status status = PAWL_OK; /* SPOOLED stays, if any answered it */
     int calls;
 
     for (calls = 0; at.state <= last && page->job_count < limit &&
@@ -112,9 +113,11 @@ static enum pawl_status fill_page(struct pawl *pawl,
             .limit = limit - page->job_count,
         };
         struct pawl_list_reply reply = { .jobs = page->jobs + page->job_count };
-        enum pawl_status status = storage_list(pawl->storage, &list, &reply, err);
-        if (status < 0)
-            return status;
+        enum pawl_status one = storage_list(pawl->storage, &list, &reply, err);
+        if (one < 0)
+            return one;
+        if (one != PAWL_OK)
+            status = one;
         page->job_count += reply.job_count;
         at.place = reply.next;
         if (!reply.next.set)
@@ -122,7 +125,7 @@ static enum pawl_status fill_page(struct pawl *pawl,
     }
     if (at.state <= last)
         cursor_format(&at, page->next);
-    return PAWL_OK;
+    return status;
 }
 
 enum pawl_status pawl_list(struct pawl *pawl, const struct pawl_filter *filter,
@@ -192,6 +195,13 @@ enum pawl_status pawl_stats(struct pawl *pawl, const char *queue,
     if (status == PAWL_NOT_FOUND)
         pawl_error_set(err, status, "no queue '%s'", queue);
     return status;
+}
+
+const char *pawl_mode_name(enum pawl_mode mode)
+{
+    static const char *const names[] = { "primary", "spooling", "draining" };
+
+    return (int)mode >= 0 && mode <= PAWL_MODE_DRAINING ? names[mode] : "?";
 }
 
 void pawl_stats_free(struct pawl_stats *stats)

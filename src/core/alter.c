@@ -8,6 +8,7 @@
 
 #include "core/core.h"
 #include "core/job_state.h"
+#include "util/clock.h"
 
 #define BATCH 500
 
@@ -44,27 +45,48 @@ static enum pawl_status prepare(struct pawl *pawl,
 
 /* --- by id ---------------------------------------------------------------------- */
 
-/* The queue of each id; NULL where there is no such job. */
+/* Where the storage of one job is away, others may be in a spool: they are tried as
+ * long as that does not take for ever. */
+static bool goes_on(const struct pawl *pawl, enum pawl_status status, int64_t begun_ns)
+{
+    return status == PAWL_EUNREACHABLE &&
+           clock_mono_ns() - begun_ns < pawl->deadline * 1000000;
+}
+
+/* The queue of each id; NULL where there is none, with the reason in results. Stops
+ * at a failure, which is that of the ids that follow, too. */
 static enum pawl_status find_queues(struct pawl *pawl, const struct pawl_id *ids,
                                     size_t count, char **queues,
+                                    enum pawl_status *results,
                                     struct pawl_error *err)
 {
+    int64_t begun_ns = clock_mono_ns();
+    enum pawl_status first = PAWL_OK;
     size_t i;
 
     for (i = 0; i < count; i++) {
         struct pawl_job *job = NULL;
+        struct pawl_error own = { 0 };
         enum pawl_status status =
-            storage_get(pawl->storage, NULL, ids[i], &job, err);
-        if (status == PAWL_NOT_FOUND)
+            storage_get(pawl->storage, NULL, ids[i], &job, &own);
+        results[i] = status;
+        if (status < 0 && first == PAWL_OK) {
+            first = status;
+            if (err)
+                *err = own;
+        }
+        if (status < 0 && !goes_on(pawl, status, begun_ns))
+            break;
+        if (status != PAWL_OK)
             continue;
-        if (status < 0)
-            return status;
         queues[i] = strdup(job->queue);
         pawl_job_free(job);
         if (!queues[i])
             return pawl_error_set(err, PAWL_ENOMEM, "out of memory");
     }
-    return PAWL_OK;
+    for (; i < count; i++)
+        results[i] = first; /* not looked for is not NOT_FOUND */
+    return first;
 }
 
 /* One storage call for up to BATCH ids from `from` on that share its queue. */
@@ -105,16 +127,13 @@ static enum pawl_status alter_ids(struct pawl *pawl, struct pawl_alter *alter,
                                   struct pawl_error *err)
 {
     char **queues = calloc(count ? count : 1, sizeof *queues);
-    enum pawl_status status;
+    enum pawl_status status, found;
     size_t i;
 
     if (!queues)
         return pawl_error_set(err, PAWL_ENOMEM, "out of memory");
-    for (i = 0; i < count; i++)
-        results[i] = PAWL_NOT_FOUND;
-    status = find_queues(pawl, ids, count, queues, err);
-    for (i = 0; i < count && status < 0; i++)
-        results[i] = status; /* not looked for is not NOT_FOUND */
+    found = find_queues(pawl, ids, count, queues, results, err);
+    status = found == PAWL_EUNREACHABLE ? PAWL_OK : found;
     for (i = 0; i < count && status >= 0; i++)
         if (queues[i])
             status = alter_share(pawl, alter, ids, i, count, queues, results,
@@ -122,6 +141,8 @@ static enum pawl_status alter_ids(struct pawl *pawl, struct pawl_alter *alter,
     for (; i < count && status < 0; i++)
         if (queues[i])
             results[i] = status; /* not tried any more */
+    if (status >= 0)
+        status = found;
     for (i = 0; i < count; i++)
         free(queues[i]);
     free(queues);
@@ -160,7 +181,7 @@ static enum pawl_status alter_until_none(struct pawl *pawl,
             return status;
         *changed += reply.changed;
     } while (reply.more && reply.changed > 0);
-    return PAWL_OK;
+    return status;
 }
 
 struct id_list {
@@ -220,7 +241,7 @@ static enum pawl_status alter_each(struct pawl *pawl, struct pawl_alter *alter,
     struct pawl_filter one = *filter;
     struct pawl_alter_reply reply;
     enum pawl_status results[BATCH];
-    enum pawl_status status = PAWL_OK;
+    enum pawl_status status = PAWL_OK, said = PAWL_OK;
     struct id_list list = { 0 };
     size_t at;
     int state;
@@ -231,6 +252,8 @@ static enum pawl_status alter_each(struct pawl *pawl, struct pawl_alter *alter,
         one.state = (enum pawl_state)state;
         status = collect(pawl, one, &list, err);
     }
+    if (status == PAWL_SPOOLED)
+        said = status;
     for (at = 0; at < list.count && status >= 0; at += alter->id_count) {
         alter->ids = list.ids + at;
         alter->id_count = list.count - at < BATCH ? list.count - at : BATCH;
@@ -240,7 +263,7 @@ static enum pawl_status alter_each(struct pawl *pawl, struct pawl_alter *alter,
             *changed += reply.changed;
     }
     free(list.ids);
-    return status;
+    return status < 0 ? status : said;
 }
 
 /* A mistyped name must not make a queue. */
@@ -294,8 +317,11 @@ enum pawl_status pawl_alter_where(struct pawl *pawl,
     if (alter.from_states)
         status = alter_until_none(pawl, &alter, changed, err);
     alter.from_states = stay;
-    if (stay && status >= 0)
-        status = alter_each(pawl, &alter, filter, changed, err);
+    if (stay && status >= 0) {
+        enum pawl_status rest = alter_each(pawl, &alter, filter, changed, err);
+        if (rest != PAWL_OK)
+            status = rest;
+    }
     return status;
 }
 

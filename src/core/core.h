@@ -24,8 +24,9 @@ struct pawl {
     pawl_duration deadline;
     size_t payload_max;
     pawl_log_fn *log;
-    void *log_context;
-    pthread_mutex_t log_mutex; /* so that two log calls never overlap */
+    pawl_event_fn *event;
+    void *log_context; /* of both */
+    pthread_mutex_t log_mutex; /* so that no two calls of them overlap */
     unsigned fork_generation; /* of the process that opened it */
     struct combiner combiner;
     struct submitter submitter;

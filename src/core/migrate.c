@@ -35,7 +35,8 @@ static enum pawl_status open_side(const struct pawl_migration *m, const char *ur
 {
     struct pawl_storage_config config = { .clock = m->clock,
                                           .deadline = m->options.deadline,
-                                          .must_exist = must_exist };
+                                          .must_exist = must_exist,
+                                          .bare = true };
     enum pawl_status status = storage_open(url, &config, NULL, out, err);
 
     if (status != PAWL_OK)

@@ -103,6 +103,7 @@ static enum pawl_status normalise_options(struct pawl *pawl,
     pawl->retention = retention_of(&options->keep);
     pawl->log = options->log;
     pawl->log_context = options->log_context;
+    pawl->event = options->event;
     if (options->clock)
         pawl->clock = *options->clock;
     else
@@ -110,20 +111,34 @@ static enum pawl_status normalise_options(struct pawl *pawl,
     return PAWL_OK;
 }
 
-static void log_line(void *context, const char *id, const char *text)
+static void log_line(void *context, enum pawl_log_level level, const char *id,
+                     const char *text)
 {
-    core_log(context, PAWL_LOG_DEBUG, id, "%s", text);
+    core_log(context, level, id, "%s", text);
+}
+
+static void tell_event(void *context, const struct pawl_event *event)
+{
+    struct pawl *pawl = context;
+
+    if (!pawl->event)
+        return;
+    pthread_mutex_lock(&pawl->log_mutex);
+    pawl->event(pawl->log_context, event);
+    pthread_mutex_unlock(&pawl->log_mutex);
 }
 
 static enum pawl_status open_storage(struct pawl *pawl, const char *url,
-                                     bool must_exist, struct pawl_error *err)
+                                     const struct pawl_options *options,
+                                     struct pawl_error *err)
 {
     struct pawl_storage_config config = {
         .clock = pawl->clock,
         .deadline = pawl->deadline,
-        .must_exist = must_exist,
+        .must_exist = options && options->must_exist,
+        .urgent = options && options->urgent,
     };
-    struct storage_log log = { log_line, pawl };
+    struct storage_log log = { log_line, tell_event, pawl };
 
     return storage_open(url, &config, &log, &pawl->storage, err);
 }
@@ -148,7 +163,7 @@ enum pawl_status pawl_open(const char *url, const struct pawl_options *options,
         url = NULL;
     status = normalise_options(pawl, options, err);
     if (status == PAWL_OK)
-        status = open_storage(pawl, url, options && options->must_exist, err);
+        status = open_storage(pawl, url, options, err);
     if (status != PAWL_OK) {
         pawl_close(pawl);
         return status;

@@ -117,6 +117,10 @@ static bool is_drained(struct pawl_worker *w)
         queue = &stats->queues[0];
         left = queue->jobs[PAWL_PENDING] + queue->jobs[PAWL_PROCESSING] +
                queue->jobs[PAWL_FAILED];
+        /* What the primary holds is not seen, and what goes to it is on its way. */
+        if (stats->mode == PAWL_MODE_SPOOLING ||
+            (stats->mode == PAWL_MODE_DRAINING && queue->jobs[PAWL_HELD] > 0))
+            left++;
         pawl_stats_free(stats);
     }
     return left == 0;

@@ -82,6 +82,21 @@ enum pawl_status registry_default_url(char *url, size_t size, struct pawl_error 
                           CHOICE " is '%.40s': it may be 'sqlite' or 'redis'", choice);
 }
 
+/* --- the spool ------------------------------------------------------------------- */
+
+enum pawl_status registry_spool_url(const char *where, char *url, size_t size,
+                                    struct pawl_error *err)
+{
+#ifdef PAWL_WITH_SQLITE
+    return sqlite_spool_url(where, url, size, err);
+#else
+    (void)where;
+    (void)url;
+    (void)size;
+    return pawl_error_set(err, PAWL_EDENIED, "this pawl was built without SQLite");
+#endif
+}
+
 /* --- the table -------------------------------------------------------------------- */
 
 const struct pawl_storage_ops *registry_find(const char *scheme, size_t n)

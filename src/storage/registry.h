@@ -14,6 +14,11 @@ const struct pawl_storage_ops *registry_find(const char *scheme, size_t n);
  * the file of the user. It may hold a password: wipe it after use. EINVAL: a variable
  * of the environment makes no sense; the message names it. */
 enum pawl_status registry_default_url(char *url, size_t size, struct pawl_error *err);
+/* The URL of the usual spool for the primary that is at `where`: a file of this user,
+ * and another one for each primary, so that jobs never go where they are not for.
+ * EINVAL: this pawl has no storage for that. */
+enum pawl_status registry_spool_url(const char *where, char *url, size_t size,
+                                    struct pawl_error *err);
 /* "memory:, sqlite:", for messages. */
 void registry_names(char *text, size_t size);
 

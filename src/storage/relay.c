@@ -202,7 +202,8 @@ static enum pawl_status merge_as(const struct pawl_bring_in *as,
 
     pawl_id_format(holder, id);
     snprintf(text, sizeof text, "unique key is held by job %s", id);
-    memcpy(errors, job->errors + job->error_count - keep, keep * sizeof *errors);
+    for (size_t i = 0; i < keep; i++)
+        errors[i] = job->errors[job->error_count - keep + i];
     merged.state = PAWL_CANCELLED;
     merged.key = "";
     merged.key_ttl = 0;

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "storage/failover/failover.h"
 #include "storage/registry.h"
 #include "storage/trace.h"
 
@@ -89,28 +90,45 @@ static enum pawl_status open_instance(const struct url_parts *parts,
     return status;
 }
 
-static enum pawl_status open_url(const char *url, struct pawl_storage_config config,
+enum pawl_status storage_open_plain(const char *url,
+                                    const struct pawl_storage_config *config,
+                                    struct pawl_storage **out,
+                                    struct pawl_error *err)
+{
+    struct pawl_storage_config own = *config;
+    struct url_parts parts = { 0 };
+    enum pawl_status status = split_url(url, &parts, err);
+
+    own.url = url;
+    if (status == PAWL_OK)
+        status = open_instance(&parts, own, out, err);
+    free_parts(&parts);
+    return status;
+}
+
+/* With what belongs in front of it. */
+static enum pawl_status open_url(const char *url,
+                                 const struct pawl_storage_config *config,
                                  const struct storage_log *log,
                                  struct pawl_storage **out, struct pawl_error *err)
 {
     bool traced = strncmp(url, TRACE_PREFIX, strlen(TRACE_PREFIX)) == 0;
+    const char *plain = traced ? url + strlen(TRACE_PREFIX) : url;
+    const struct pawl_storage_ops *ops =
+        registry_find(plain, strcspn(plain, ":"));
     struct pawl_storage *storage = NULL;
-    struct url_parts parts = { 0 };
     enum pawl_status status;
 
-    if (traced)
-        url += strlen(TRACE_PREFIX);
-    config.url = url;
-    status = split_url(url, &parts, err);
-    if (status == PAWL_OK)
-        status = open_instance(&parts, config, &storage, err);
+    if (ops && ops->remote)
+        status = failover_open(ops, plain, config, log, &storage, err);
+    else
+        status = storage_open_plain(plain, config, &storage, err);
     if (status == PAWL_OK && traced && log)
         status = trace_wrap(&storage, log, err);
     if (status == PAWL_OK)
         *out = storage;
     else
         storage_close(storage);
-    free_parts(&parts);
     return status;
 }
 
@@ -123,10 +141,10 @@ enum pawl_status storage_open(const char *url,
     enum pawl_status status;
 
     if (url)
-        return open_url(url, *config, log, out, err);
+        return open_url(url, config, log, out, err);
     status = registry_default_url(usual, sizeof usual, err);
     if (status == PAWL_OK)
-        status = open_url(usual, *config, log, out, err);
+        status = open_url(usual, config, log, out, err);
     explicit_bzero(usual, sizeof usual);
     return status;
 }

@@ -7,6 +7,7 @@
 #ifndef PAWL_SRC_STORAGE_H
 #define PAWL_SRC_STORAGE_H
 
+#include "pawl.h"
 #include "pawl/storage.h"
 
 /* Queues whose name begins with this byte are the library's own: no program can
@@ -19,20 +20,28 @@ static inline bool storage_is_reserved(const char *queue)
     return queue[0] == STORAGE_RESERVED;
 }
 
-/* Where a storage that wants to tell something (trace) sends it. */
+/* Where a decorator that wants to tell something sends it. */
 struct storage_log {
-    void (*line)(void *context, const char *id, const char *text);
+    void (*line)(void *context, enum pawl_log_level level, const char *id,
+                 const char *text);
+    void (*event)(void *context, const struct pawl_event *event);
     void *context;
 };
 
 /* Open the storage that `url` names ("scheme:location?options", or
- * "trace+scheme:..."). config->url, location and options are filled in here. On
- * failure *out is untouched. EINVAL: no such scheme. */
+ * "trace+scheme:..."), with a spool behind it if it is remote. config->url, location
+ * and options are filled in here. `log` may be NULL. On failure *out is untouched.
+ * EINVAL: no such scheme. */
 enum pawl_status storage_open(const char *url,
                               const struct pawl_storage_config *config,
                               const struct storage_log *log,
                               struct pawl_storage **out,
                               struct pawl_error *err);
+/* The same for decorators: the storage alone. */
+enum pawl_status storage_open_plain(const char *url,
+                                    const struct pawl_storage_config *config,
+                                    struct pawl_storage **out,
+                                    struct pawl_error *err);
 void storage_close(struct pawl_storage *storage);
 
 enum pawl_status storage_put(struct pawl_storage *storage,

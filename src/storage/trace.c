@@ -38,7 +38,7 @@ static enum pawl_status tell(struct pawl_storage *self, int64_t since,
     va_end(args);
     snprintf(line, sizeof line, "%s -> %s in %" PRId64 " us", what,
              pawl_status_name(status), (clock_mono_ns() - since) / 1000);
-    trace->log.line(trace->log.context, "storage-call", line);
+    trace->log.line(trace->log.context, PAWL_LOG_DEBUG, "storage-call", line);
     return status;
 }
 

@@ -15,6 +15,7 @@ redis_down() {
     redis_pid=
 }
 
+export PAWL_FALLBACK=off # a Redis alone, where a test does not ask for more
 trap 'redis_down; chmod -R u+rwx "$work" 2>/dev/null; rm -rf "$work"' EXIT
 
 ask() {

@@ -26,7 +26,7 @@ run --help
 is "--help is an answer" "$code $err" "0 "
 verbs=$(sed -n '/^verbs:/,/^options:/s/^  \([a-z]*\) .*/\1/p' .out)
 is "the verbs" "$(echo $verbs)" \
-    "enqueue work list show stats queues health doctor retry cancel remove promote pause resume clean migrate export import bench help version"
+    "enqueue work list show stats queues health doctor retry cancel remove promote pause resume clean drain migrate export import bench help version"
 for same in -h help 'help help'; do
     cp .out wanted
     run $same

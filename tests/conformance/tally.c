@@ -126,6 +126,7 @@ START_TEST(tally_is_kept_and_forgotten)
 {
     struct pawl_put_result result;
     struct pawl_error err = { 0 };
+    struct pawl_stats *stats = NULL;
     struct pawl_tally tally;
     struct pawl_job job = whole((struct pawl_job){ 0 });
     const struct pawl_digest one = digest(3);
@@ -134,7 +135,7 @@ START_TEST(tally_is_kept_and_forgotten)
     assert_tally(mover_2, 1, 3);
     assert_status(storage_tally(store, "other", mover_2, true, &tally, &err), PAWL_OK);
     assert_count(tally.count, 0);
-    assert_status(storage_stats(store, "other", NULL, &err), PAWL_NOT_FOUND);
+    assert_status(storage_stats(store, "other", &stats, &err), PAWL_NOT_FOUND);
     tally_of(mover_1, true);
     assert_count(tally_of(mover_2, true).count, 1);
     assert_tally(mover_2, 0, 0);

@@ -76,6 +76,9 @@ int main(int argc, char **argv)
         { "zombie", role_zombie },   { "fork", role_fork },
         { "parent", role_parent },   { "tidy", role_tidy },
         { "migrate", role_migrate },
+        { "outage_fill", role_outage_fill },
+        { "outage_drain", role_outage_drain },
+        { "wait_drained", role_wait_drained },
     };
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     /* Before any thread is there: the roles wait for it by sigwait. */

@@ -38,4 +38,9 @@ role_fn role_fork;    /* a child that uses its parent's handle */
 role_fn role_parent;  /* a worker whose handler leaves children behind; how= */
 role_fn role_tidy;    /* opens and closes handles beside a living one */
 
+/* role_outage.c */
+role_fn role_outage_fill;  /* there= here= */
+role_fn role_outage_drain; /* there= here= die_at= */
+role_fn role_wait_drained;
+
 #endif

@@ -73,7 +73,8 @@ static void produce_one(struct producer *p)
         /* Whatever a later try is told, this one may have come through. */
         unknown = unknown || status == PAWL_EUNKNOWN;
     }
-    bool stored = status == PAWL_OK || status == PAWL_DUPLICATE;
+    bool stored = status == PAWL_OK || status == PAWL_DUPLICATE ||
+                  status == PAWL_SPOOLED;
     history_add(t->history, stored ? "ok" : unknown ? "unknown" : "refused",
                 job.id, 0, "%d %s %s", priority, pawl_status_name(status),
                 stored ? "" : err.message);

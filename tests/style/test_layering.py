@@ -3,7 +3,8 @@
 
 util       nothing of ours
 core       util, include/, storage/storage.h and relay.h, its own folder
-storage    util, include/, its own folder (a storage never sees another one)
+storage    util, include/, its own folder (a storage never sees another one);
+           a decorator's folder also src/storage/*.h
 tools      util, pawl.h and its parts, its own folder; never pawl/storage.h
 examples   pawl.h only
 tests      anything
@@ -15,6 +16,7 @@ from tree import ROOT, Tap, sources
 
 PUBLIC = {'pawl.h'} | {
     'pawl/' + path.name for path in (ROOT / 'include/pawl').glob('*.h')}
+DECORATORS = ['storage/failover']
 PARTS = PUBLIC - {'pawl/storage.h'}
 
 
@@ -53,7 +55,11 @@ def allowed(where, what):
         return util or public or what.startswith('src/core/') or \
             what in ('src/storage/storage.h', 'src/storage/relay.h')
     if where == 'storage':
-        return util or public or os.path.dirname(what) == 'src/storage'
+        return util or public or os.path.dirname(what) == 'src/storage' or \
+            what in ['src/%s/%s.h' % (d, os.path.basename(d)) for d in DECORATORS]
+    if where in DECORATORS:
+        return util or public or os.path.dirname(what) == 'src/storage' or \
+            what.startswith('src/' + where + '/')
     if where.startswith('storage/'):
         return util or public or what.startswith('src/' + where + '/')
     if where == 'tools':

@@ -79,6 +79,14 @@ static void plain_begin(void)
     redis_server_start(&server, NULL);
 }
 
+/* The same with a spool behind it, which stays empty however slow the machine is. */
+static void fallback_store(const char *name, char *url, size_t size)
+{
+    with_prefix(server.url, name, url, size);
+    size_t n = strlen(url);
+    snprintf(url + n, size - n, "&fallback=memory:spool-of-%s&patience=30s", name);
+}
+
 static void unix_store(const char *name, char *url, size_t size)
 {
     with_prefix(server.unix_url, name, url, size);
@@ -136,6 +144,7 @@ static const struct flavour flavours[] = {
 #endif
 #ifdef PAWL_WITH_REDIS
     { "redis", plain_begin, plain_store, server_end },
+    { "redis-fallback", plain_begin, fallback_store, server_end },
     { "redis-unix", plain_begin, unix_store, server_end },
     { "redis-tls", tls_begin, plain_store, server_end },
     { "redis-acl", acl_begin, plain_store, server_end },

@@ -58,6 +58,8 @@ static enum pawl_status mortal_open(struct pawl_storage *self,
         storage_open(url, config, NULL, &((struct mortal *)self)->inner, err);
     if (status == PAWL_OK)
         self->where = inner(self)->where;
+    if (status == PAWL_OK)
+        self->store = inner(self)->store;
     return status;
 }
 
@@ -167,6 +169,7 @@ static enum pawl_status mortal_health(struct pawl_storage *self, struct pawl_hea
 static const struct pawl_storage_ops mortal_ops = {
     .abi = PAWL_STORAGE_ABI,
     .scheme = "mortal",
+    .label = "Mortal",
     .instance_size = sizeof(struct mortal),
     .put_max = 1000,
     .exchanges_in_flight = 1,

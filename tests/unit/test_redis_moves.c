@@ -619,27 +619,128 @@ static void confirm(const struct pawl_id *ids, size_t count)
         ck_assert_int_eq(results[i], PAWL_OK);
 }
 
-/* A reply has no more than 64 MiB: large jobs come fewer at a time, and all of them
- * in the end. */
+/* A reply has no more than some 8 MiB: large jobs come fewer at a time, and all of
+ * them in the end. */
 START_TEST(large_jobs_come_fewer)
 {
     static char payload[1 << 20];
     struct pawl_new_job large = plain("send");
-    struct pawl_id put[80], ids[BATCH];
+    struct pawl_id put[30], ids[BATCH];
     size_t count, total = 0;
     large.payload = payload;
     large.payload_size = sizeof payload;
-    for (int i = 0; i < 80; i++)
+    for (int i = 0; i < 30; i++)
         put_many(large, 1, &put[i]);
     while ((count = hold(100, ids)) > 0) {
-        ck_assert_uint_lt(count, 80);
+        ck_assert_uint_lt(count, 30);
         ck_assert_mem_eq(ids, put + total, count * sizeof *ids);
         confirm(ids, count);
         total += count;
     }
-    ck_assert_uint_eq(total, 80);
+    ck_assert_uint_eq(total, 30);
     ck_assert_int_eq(size_of("EXISTS", "jobs"), 0);
     ck_assert_int_eq(size_of("EXISTS", "held"), 0);
+}
+END_TEST
+
+/* `count` jobs of this size that are due in a second. */
+static void put_large(size_t count, size_t size)
+{
+    static char payload[9 << 20];
+    struct pawl_new_job large = plain("send");
+    large.delay = 1000;
+    large.payload = payload;
+    large.payload_size = size;
+    for (size_t i = 0; i < count; i++)
+        put_many(large, 1, NULL);
+}
+
+/* A filter reads a bounded number of bytes in a step, and all in the end. */
+START_TEST(filter_of_large_jobs_takes_steps)
+{
+    put_large(80, 300000);
+    redisReply *reply = reprioritise_on(NULL);
+    long long changed = reply->element[0]->integer;
+    ck_assert_str_eq(reply->element[1]->str, "on");
+    ck_assert_int_gt(changed, 0);
+    ck_assert_int_lt(changed, 80);
+    while (strcmp(reply->element[1]->str, "on") == 0) {
+        reply = reprioritise_on(reply);
+        changed += reply->element[0]->integer;
+    }
+    freeReplyObject(reply);
+    ck_assert_int_eq(changed, 80);
+    long long calls = calls_of("evalsha");
+    ck_assert_uint_eq(alter((struct pawl_alter){ .kind = PAWL_ALTER_REMOVE,
+                                                 .from_states = ~0u })
+                          .changed,
+                      80);
+    ck_assert_int_gt(calls_of("evalsha") - calls, 1);
+    ck_assert_int_eq(size_of("EXISTS", "jobs"), 0);
+}
+END_TEST
+
+/* So does a sweep, of what is due and of what was lost. */
+START_TEST(sweep_of_large_jobs_takes_steps)
+{
+    struct pawl_sweep_reply reply;
+    size_t promoted = 0, recovered = 0, sweeps = 0;
+    put_large(80, 300000);
+    fake_clock_pass(&test_clock, 1000);
+    do {
+        reply = sweep();
+        promoted += reply.promoted;
+        ck_assert_uint_lt(reply.promoted, 80);
+    } while (reply.more && ++sweeps < 80);
+    ck_assert_uint_eq(promoted, 80);
+    while (claim_by(store, BATCH) > 0)
+        continue;
+    ck_assert_int_eq(size_of("ZCARD", "leases"), 80);
+    fake_clock_pass(&test_clock, LEASE / 3);
+    sweep(); /* one that is late would begin a grace */
+    fake_clock_pass(&test_clock, LEASE / 3);
+    sweep();
+    fake_clock_pass(&test_clock, LEASE / 3);
+    do {
+        reply = sweep();
+        recovered += reply.recovered;
+        ck_assert_uint_lt(reply.recovered, 80);
+    } while (reply.more && ++sweeps < 80);
+    ck_assert_uint_eq(recovered, 80);
+}
+END_TEST
+
+/* A job that has more bytes by itself than a step reads is still moved. */
+START_TEST(one_very_large_job_moves)
+{
+    put_large(2, 9 << 20);
+    fake_clock_pass(&test_clock, 1000);
+    while (sweep().more)
+        continue;
+    ck_assert_int_eq(size_of("LLEN", "pending:5"), 2);
+    ck_assert_uint_eq(alter((struct pawl_alter){ .kind = PAWL_ALTER_REMOVE,
+                                                 .from_states = ~0u })
+                          .changed,
+                      2);
+}
+END_TEST
+
+/* Damaged jobs in front, more than are wanted, keep none behind them from being handed
+ * over: an answer without jobs would say that there are none left. */
+START_TEST(damaged_jobs_hide_none)
+{
+    struct pawl_id put[30], ids[BATCH];
+    put_many(plain("send"), 30, put);
+    for (int i = 0; i < 25; i++)
+        redis_server_do(&server, "HDEL pawl:{mail}:jobs %b", put[i].b,
+                        sizeof put[i].b);
+    ck_assert_uint_eq(hold(3, ids), 3);
+    ck_assert_mem_eq(ids, put + 25, 3 * sizeof *ids);
+    confirm(ids, 3);
+    ck_assert_uint_eq(hold(3, ids), 2);
+    ck_assert_mem_eq(ids, put + 28, 2 * sizeof *ids);
+    confirm(ids, 2);
+    ck_assert_uint_eq(hold(3, ids), 0);
 }
 END_TEST
 
@@ -909,6 +1010,10 @@ int main(void)
     tcase_add_test(t, old_answers_go);
     tcase_add_test(t, many_old_answers_go);
     tcase_add_test(t, large_jobs_come_fewer);
+    tcase_add_test(t, damaged_jobs_hide_none);
+    tcase_add_test(t, filter_of_large_jobs_takes_steps);
+    tcase_add_test(t, sweep_of_large_jobs_takes_steps);
+    tcase_add_test(t, one_very_large_job_moves);
     tcase_add_test(t, large_results_come_fewer);
     tcase_add_test(t, others_hold_many);
     tcase_add_test(t, untouched_stays_small);

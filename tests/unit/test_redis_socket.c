@@ -1,6 +1,7 @@
 /* test_redis_socket.c - getting connected: names that have several addresses, or
  * are looked up for ever, addresses that swallow what is sent there, and lines of
- * waiting connections that are full. getaddrinfo() is ours for names under .test. */
+ * waiting connections that are full; and reading. getaddrinfo() is ours for names
+ * under .test. */
 #include "redis_peer.h"
 
 #include <dlfcn.h>
@@ -11,6 +12,7 @@
 
 #include "storage/redis/redis_socket.h"
 #include "temp_dir.h"
+#include "util/clock.h"
 
 static struct pawl_error err;
 static sem_t name_servers; /* posted once they answer again */
@@ -168,6 +170,38 @@ START_TEST(addresses)
 }
 END_TEST
 
+/* Answers that were quick change nothing about one that is not: it is waited for up
+ * to the deadline and no longer, and an end is an end. */
+START_TEST(quick_and_slow_answers)
+{
+    struct redis_listening listening = { .patience_ms = 0 };
+    int64_t deadline;
+    char got[8];
+    int ends[2];
+    ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+    for (int i = 0; i < 100; i++) {
+        ck_assert_int_eq(write(ends[1], "quick", 5), 5);
+        deadline = clock_mono_ns() + INT64_C(20000000000);
+        ck_assert_int_eq(redis_socket_read_by(ends[0], got, sizeof got, deadline,
+                                              &listening),
+                         5);
+    }
+    listening.quick_answers = 1000; /* whatever the machine did meanwhile */
+    deadline = clock_mono_ns() + 30 * INT64_C(1000000);
+    ck_assert_int_eq(redis_socket_read_by(ends[0], got, sizeof got, deadline,
+                                          &listening),
+                     REDIS_IO_AGAIN);
+    ck_assert_int_ge(clock_mono_ns(), deadline);
+    ck_assert_int_eq(listening.quick_answers, 0);
+    listening.quick_answers = 1000;
+    close(ends[1]);
+    ck_assert_int_eq(redis_socket_read_by(ends[0], got, sizeof got, deadline,
+                                          &listening),
+                     REDIS_IO_CLOSED);
+    close(ends[0]);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("redis_socket");
@@ -178,6 +212,7 @@ int main(void)
     tcase_add_test(t, looks_up_in_time);
     tcase_add_test(t, full_unix_socket);
     tcase_add_test(t, addresses);
+    tcase_add_test(t, quick_and_slow_answers);
     suite_add_tcase(suite, t);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

@@ -213,6 +213,21 @@ static void await_sleeper(void)
     redis_await(one_sleeps, &server, "a client that waits");
 }
 
+static bool is_marked(void *context)
+{
+    const char *queue = context;
+    redisReply *reply = redis_server_ask(&server, "HGET pawl:{%s}:meta hungry", queue);
+    bool marked = reply->type == REDIS_REPLY_STRING;
+    freeReplyObject(reply);
+    return marked;
+}
+
+/* Whoever sleeps on this queue has looked at it. */
+static void await_look(char *queue)
+{
+    redis_await(is_marked, queue, "a queue that was looked at");
+}
+
 /* Wait for a moment, until that has left a question with the server. */
 static void doze_off(struct sleeper *s)
 {
@@ -237,10 +252,8 @@ START_TEST(all_wake)
         put_in("mail");
         ck_assert_int_eq(woken(&a), PAWL_OK);
         ck_assert_int_eq(woken(&b), PAWL_OK);
-        a.time = b.time = 1; /* what is there ends one more wait of each */
-        wait_for(&a);
+        wait_for(&a); /* neither has looked at that job yet: it ends one more wait */
         wait_for(&b);
-        a.time = b.time = LONG_MS;
     }
     storage_close(third);
 }
@@ -311,14 +324,13 @@ START_TEST(other_queues)
     struct pawl_stats *stats = NULL;
     doze_off(&a);
     fall_asleep(&more);
+    await_look("b");
     ck_assert_int_eq(storage_stats(store, NULL, &stats, NULL), PAWL_OK);
     ck_assert_uint_eq(stats->queue_count, 0);
     pawl_stats_free(stats);
     put_in("b");
     ck_assert_int_eq(woken(&more), PAWL_OK);
-    more.time = 1; /* b is looked at once more, or is not */
-    wait_for(&more);
-    more.time = LONG_MS;
+    wait_for(&more); /* the job in b ends one more wait */
     fall_asleep(&more);
     put_in("a");
     ck_assert_int_eq(woken(&more), PAWL_OK);
@@ -403,10 +415,10 @@ END_TEST
 START_TEST(flushed_scripts)
 {
     struct sleeper s = on(store, "a", 1), b = on(store, "b", LONG_MS);
-    wait_for(&s);
+    doze_off(&s);
     redis_server_do(&server, "SCRIPT FLUSH");
     fall_asleep(&b);
-    await_sleeper();
+    await_look("b");
     put_in("b");
     ck_assert_int_eq(woken(&b), PAWL_OK);
 }

@@ -16,6 +16,7 @@ _pawl_options() {
         --leave-processing --verify --dry-run" ;;
     export) echo "--queue --state" ;;
     doctor) echo "--acl" ;;
+    drain) echo "--wait" ;;
     show | queues | import | health | help | version) ;;
     esac
 }
@@ -60,8 +61,8 @@ _pawl_queues() {
 _pawl() {
     local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}
     local verbs="enqueue work list show stats queues health doctor retry cancel
-        remove promote pause resume clean migrate export import bench
-        help version"
+        remove promote pause resume clean drain migrate export import
+        bench help version"
     local globals="--url --json --help"
     local verb="" url="" i words
     for ((i = 1; i < COMP_CWORD; i++)); do

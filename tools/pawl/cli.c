@@ -74,6 +74,15 @@ int cli_error(const struct cli *cli, enum pawl_status status,
     return cli_exit_code(status);
 }
 
+int cli_only_spool(struct cli *cli)
+{
+    if (!cli->partial)
+        cli_note(cli, "%s is away: this is about what is spooled on this host, and "
+                      "nothing else", pawl_where(cli->pawl));
+    cli->partial = true;
+    return CLI_UNREACHABLE;
+}
+
 /* --- the storage --------------------------------------------------------------- */
 
 /* "trace+…" was asked for, so what it reports is wanted. */
@@ -127,6 +136,7 @@ int cli_open(struct cli *cli)
     cli_warn_of_password(cli);
     options.log = cli_log;
     options.log_context = cli;
+    options.urgent = cli->urgent;
     enum pawl_status status = pawl_open(cli->url, &options, &cli->pawl, &err);
     if (status == PAWL_EINVAL && url && *url && !cli->url)
         cli_note(cli, "PAWL_URL: %s", err.message);

@@ -30,6 +30,8 @@ struct cli {
     const char *url;  /* NULL: $PAWL_URL, or the default file */
     bool json;
     bool verbose;      /* the library's notices are printed, too */
+    bool urgent;       /* pawl_options.urgent */
+    bool partial;      /* cli_only_spool() was called */
     struct pawl *pawl; /* NULL until cli_open() */
 };
 
@@ -50,6 +52,10 @@ int cli_error(const struct cli *cli, enum pawl_status status,
               const struct pawl_error *err);
 /* The exit code that a status maps to. */
 int cli_exit_code(enum pawl_status status);
+
+/* The answer was PAWL_SPOOLED: say, once, that the primary is away and this is not
+ * all. Answers CLI_UNREACHABLE. */
+int cli_only_spool(struct cli *cli);
 
 /* Print one JSON value on a line of its own and release it. A NULL value means
  * that memory is out. CLI_DONE or CLI_FAILED, with a message. */

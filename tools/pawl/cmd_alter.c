@@ -95,6 +95,8 @@ static int alter_tell(const struct alter *a, struct pawl_id id,
         cli_note(a->cli, "job %s: %s", text, pawl_status_text(status));
     if (code != CLI_DONE || status == PAWL_OK)
         return code;
+    if (status == PAWL_EUNREACHABLE)
+        return CLI_UNREACHABLE;
     return status == PAWL_NOT_FOUND ? CLI_NOT_FOUND : CLI_FAILED;
 }
 
@@ -122,8 +124,10 @@ static int alter_by_id(const struct alter *a, char *const *texts, size_t count)
         code = cli_open(a->cli);
     if (code == CLI_DONE) {
         status = pawl_alter(a->cli->pawl, &a->what, ids, count, results, &err);
-        code = status < 0 ? cli_error(a->cli, status, &err)
-                          : alter_tell_all(a, ids, results, count);
+        if (status < 0)
+            code = cli_error(a->cli, status, &err);
+        if (status >= 0 || status == PAWL_EUNREACHABLE) /* of some, maybe */
+            code = alter_tell_all(a, ids, results, count);
     }
     free(results);
     free(ids);
@@ -144,7 +148,9 @@ static int alter_by_state(const struct alter *a)
         enum pawl_status status =
             pawl_alter_where(a->cli->pawl, &a->what, &filter, &changed, &err);
         total += changed;
-        if (status != PAWL_OK)
+        if (status == PAWL_SPOOLED)
+            cli_only_spool(a->cli);
+        else if (status != PAWL_OK)
             code = cli_error(a->cli, status, &err);
     }
     if (code != CLI_DONE && total == 0)
@@ -154,7 +160,7 @@ static int alter_by_state(const struct alter *a)
     else
         printf("%zu %s %s\n", total, total == 1 ? "job" : "jobs",
                a->verb->past);
-    return code;
+    return code == CLI_DONE && a->cli->partial ? CLI_UNREACHABLE : code;
 }
 
 /* --- options ------------------------------------------------------------------------- */

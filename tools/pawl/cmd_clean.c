@@ -75,7 +75,9 @@ static int clean_run(const struct clean *c)
         enum pawl_status status =
             pawl_alter_where(c->cli->pawl, &what, &filter, &changed, &err);
         total += changed;
-        if (status != PAWL_OK)
+        if (status == PAWL_SPOOLED)
+            cli_only_spool(c->cli);
+        else if (status != PAWL_OK)
             code = cli_error(c->cli, status, &err);
     }
     if (code != CLI_DONE && total == 0)
@@ -84,7 +86,7 @@ static int clean_run(const struct clean *c)
         cli_json(c->cli, json_pack("{s:I}", "changed", (json_int_t)total));
     else
         printf("%zu %s removed\n", total, total == 1 ? "job" : "jobs");
-    return code;
+    return code == CLI_DONE && c->cli->partial ? CLI_UNREACHABLE : code;
 }
 
 int cmd_clean(struct cli *cli, int argc, char **argv)

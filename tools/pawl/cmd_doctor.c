@@ -46,6 +46,7 @@ struct doctor {
     struct cli *cli;
     json_t *findings;
     size_t count; /* without notes */
+    enum pawl_mode mode;
 };
 
 /* `queue` NULL: about the storage. */
@@ -89,7 +90,7 @@ static void doctor_queue(struct doctor *d, const struct pawl_queue_stats *queue)
                     "queue '%s' has %" PRIu64 " dead jobs: see 'pawl list -q "
                     "%s --state dead', then retry or clean them",
                     name, queue->jobs[PAWL_DEAD], name);
-    if (queue->jobs[PAWL_HELD] > 0)
+    if (queue->jobs[PAWL_HELD] > 0 && d->mode == PAWL_MODE_PRIMARY)
         doctor_find(d, "held", name,
                     "queue '%s' has %" PRIu64 " jobs held by a migration: run "
                     "it again to finish it",
@@ -147,6 +148,7 @@ static int doctor_look(struct doctor *d, const struct pawl_health *health)
     if (status != PAWL_OK)
         return cli_error(d->cli, status, &err);
     doctor_storage(d, health);
+    d->mode = stats->mode; /* held are also those on their way from a spool */
     for (size_t i = 0; i < stats->queue_count; i++)
         doctor_queue(d, &stats->queues[i]);
     pawl_stats_free(stats);

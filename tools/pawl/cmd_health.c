@@ -66,7 +66,7 @@ int cmd_health(struct cli *cli, int argc, char **argv)
         cli, json_pack("{s:s, s:o, s:s, s:s, s:s, s:I, s:I, s:o, s:o}", "storage",
                        health.storage, "where", json_text(health.where),
                        "engine", health.engine, "durability", health.durability,
-                       "mode", "primary", "round_trip_us",
+                       "mode", pawl_mode_name(health.mode), "round_trip_us",
                        (json_int_t)health.round_trip_us, "size_bytes",
                        (json_int_t)health.size_bytes, "details",
                        details_json(&health), "warnings",

@@ -124,7 +124,9 @@ static int list_queue(struct list *list)
         enum pawl_status status =
             pawl_list(list->cli->pawl, &list->filter, limit,
                       *list->after ? list->after : NULL, &page, &err);
-        if (status != PAWL_OK) {
+        if (status == PAWL_SPOOLED)
+            cli_only_spool(list->cli);
+        if (status < 0) {
             code = cli_error(list->cli, status, &err);
         } else {
             code = list_print(list, &page);
@@ -178,7 +180,9 @@ static int list_run(struct list *list)
     }
     if (code == CLI_DONE && !list->found && !list->cli->json)
         list_tell_none(list);
-    return code == CLI_DONE ? list_tell_next(list) : code;
+    if (code == CLI_DONE)
+        code = list_tell_next(list);
+    return code == CLI_DONE && list->cli->partial ? CLI_UNREACHABLE : code;
 }
 
 /* --- options ---------------------------------------------------------------------- */

@@ -38,14 +38,16 @@ static int pause_queues(struct cli *cli, const struct cli_queues *queues,
     for (size_t i = 0; i < queues->count && code == CLI_DONE; i++) {
         const char *queue = queues->names[i];
         enum pawl_status status = act(cli->pawl, queue, &err);
-        if (status != PAWL_OK)
+        if (status == PAWL_SPOOLED)
+            cli_only_spool(cli);
+        if (status < 0)
             code = cli_error(cli, status, &err);
         else if (cli->json)
             code = cli_json(cli, json_pack("{s:o, s:b}", "queue",
                                            json_text(queue), "paused",
                                            (int)paused));
     }
-    return code;
+    return code == CLI_DONE && cli->partial ? CLI_UNREACHABLE : code;
 }
 
 static int pause_run(struct cli *cli, const struct args_spec *spec, int argc,

@@ -22,7 +22,10 @@ static const struct args_spec stats_spec = {
     .option_count = 1,
     .more = "DONE counts what was ever completed, FAILURES every failed attempt.\n"
             "With --json one object: storage, where, mode and queues, of which\n"
-            "each has oldest_pending_ms, 0 when none is pending.\n\n"
+            "each has oldest_pending_ms, 0 when none is pending. mode is primary,\n"
+            "spooling (the primary is away, and these are the counts of this host's\n"
+            "spool) or draining; with a fallback also spooled, the unfinished jobs in\n"
+            "the spool.\n\n"
             "exit: 0 done, 1 failed, 2 usage, 3 no such queue,\n"
             "  69 storage unreachable\n",
 };
@@ -57,12 +60,18 @@ struct stats {
     json_t *queues; /* with --json */
     struct table table;
     size_t found;
+    enum pawl_mode mode;
+    bool fallback;
+    uint64_t spooled;
     bool missing; /* a queue that was asked for does not exist */
 };
 
 static void stats_take(struct stats *s, const struct pawl_stats *stats)
 {
     s->found += stats->queue_count;
+    s->mode = stats->mode;
+    s->fallback = stats->fallback;
+    s->spooled = stats->spooled;
     for (size_t i = 0; i < stats->queue_count; i++) {
         if (s->cli->json)
             json_array_append_new(s->queues, json_queue_stats(&stats->queues[i]));
@@ -91,16 +100,24 @@ static int stats_ask(struct stats *s, const char *queue)
 
 static int stats_print(struct stats *s, const struct pawl_health *health)
 {
-    if (s->cli->json)
-        return cli_json(s->cli,
-                        json_pack("{s:s, s:o, s:s, s:O}", "storage",
-                                  health->storage, "where",
-                                  json_text(health->where), "mode", "primary",
-                                  "queues", s->queues));
+    if (s->cli->json) {
+        json_t *all = json_pack("{s:s, s:o, s:s, s:O}", "storage", health->storage,
+                                "where", json_text(health->where), "mode",
+                                pawl_mode_name(s->mode), "queues", s->queues);
+        if (all && s->fallback)
+            json_object_set_new(all, "spooled", json_integer((json_int_t)s->spooled));
+        return cli_json(s->cli, all);
+    }
     struct buf where;
     buf_init(&where, sizeof health->where * 8);
     text_escape(&where, health->where, strlen(health->where));
     printf("%s %s\n", health->storage, where.data ? where.data : "");
+    if (s->mode == PAWL_MODE_SPOOLING)
+        printf("%sspooling%s: it is away; these are the jobs of this host's spool\n",
+               table_colour_on(TABLE_YELLOW), table_colour_off(TABLE_YELLOW));
+    else if (s->mode == PAWL_MODE_DRAINING)
+        printf("%sdraining%s: %" PRIu64 " jobs are still in this host's spool\n",
+               table_colour_on(TABLE_YELLOW), table_colour_off(TABLE_YELLOW), s->spooled);
     buf_clear(&where);
     if (s->found == 0)
         puts("no queues");

@@ -34,6 +34,7 @@ static const struct main_verb {
     {"pause", cmd_pause, "claim nothing more from a queue"},
     {"resume", cmd_resume, "let a paused queue go on"},
     {"clean", cmd_clean, "delete finished jobs"},
+    {"drain", cmd_drain, "give the primary what was spooled"},
     {"migrate", cmd_migrate, "move all jobs to another storage"},
     {"export", cmd_export, "print jobs whole, for a backup"},
     {"import", cmd_import, "store jobs that were exported"},

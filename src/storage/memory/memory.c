@@ -80,6 +80,7 @@ static void memory_kick(struct pawl_storage *storage)
 const struct pawl_storage_ops memory_storage = {
     .abi = PAWL_STORAGE_ABI,
     .scheme = "memory",
+    .label = "memory",
     .instance_size = sizeof(struct memory_instance),
     .put_max = 1000,
     .exchanges_in_flight = 1,

@@ -5,13 +5,15 @@
  * block gets a new one, at least as large as itself. */
 #include "storage/redis/redis_call.h"
 
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define BLOCK_SIZE 4096
-#define ROOM_FIRST 64
+#include "storage/redis/redis_bytes.h"
+
+/* The first ones are enough for one job, and of a size that malloc() has at hand. */
+#define BLOCK_FIRST 512
+#define BLOCK_SIZE  4096
+#define ROOM_FIRST  32
 
 /* Room for one more word and its size. */
 static bool args_grow(struct redis_args *args)
@@ -37,7 +39,8 @@ static bool args_grow(struct redis_args *args)
 /* The newest block is the last one, and its free bytes are at its end. */
 static char *args_block(struct redis_args *args, size_t size)
 {
-    size_t block_size = size > BLOCK_SIZE ? size : BLOCK_SIZE;
+    size_t least = args->block_count == 0 ? BLOCK_FIRST : BLOCK_SIZE;
+    size_t block_size = size > least ? size : least;
     int room = args->block_room ? 2 * args->block_room : 4;
     char **blocks = args->blocks;
 
@@ -90,12 +93,13 @@ void *redis_args_space(struct redis_args *args, size_t size)
 
 void redis_args_number(struct redis_args *args, int64_t number)
 {
-    char text[24];
-    int size = snprintf(text, sizeof text, "%" PRId64, number);
-    void *at = redis_args_space(args, (size_t)size);
+    char text[24] = "-", *digits = text + (number < 0);
+    uint64_t magnitude = number < 0 ? -(uint64_t)number : (uint64_t)number;
+    size_t size = (size_t)(redis_digits_write(digits, magnitude) - text);
+    void *at = redis_args_space(args, size);
 
     if (at)
-        memcpy(at, text, (size_t)size);
+        memcpy(at, text, size);
 }
 
 void redis_args_clear(struct redis_args *args)

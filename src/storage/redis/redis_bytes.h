@@ -1,5 +1,5 @@
 /* redis_bytes.h - numbers as words and records have them: whole bytes, the highest
- * first.
+ * first; or digits.
  */
 #ifndef PAWL_STORAGE_REDIS_BYTES_H
 #define PAWL_STORAGE_REDIS_BYTES_H
@@ -21,6 +21,18 @@ static inline uint64_t redis_bytes_read(const uint8_t *at, size_t size)
     for (size_t i = 0; i < size; i++)
         number = number << 8 | at[i];
     return number;
+}
+
+/* Decimal, at most 20 digits and nothing behind them. Where they end. (snprintf()
+ * takes ten times as long, and a request has some forty numbers.) */
+static inline char *redis_digits_write(char *at, uint64_t number)
+{
+    size_t size = 1;
+    for (uint64_t rest = number; rest >= 10; rest /= 10)
+        size++;
+    for (size_t i = size; i-- > 0; number /= 10)
+        at[i] = (char)('0' + number % 10);
+    return at + size;
 }
 
 #endif

@@ -9,7 +9,8 @@
  *
  * A command and its reply cost one send() and one recv() that waits (with TLS a
  * poll() between them): we send before asking whether we can, and do not look for a
- * reply that cannot be there yet.
+ * reply that cannot be there yet. From a server that is quick it can be
+ * (redis_socket.c).
  */
 #include "storage/redis/redis_conn.h"
 
@@ -21,6 +22,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "storage/redis/redis_bytes.h"
 #include "storage/redis/redis_handshake.h"
 #include "storage/redis/redis_reader.h"
 #include "storage/redis/redis_socket.h"
@@ -41,7 +43,7 @@ struct redis_conn {
     struct buf early; /* replies that came while we sent, */
     size_t early_at;  /* and how much of them went to the reader */
     bool full_read;   /* the last read filled its buffer: there may be more */
-    long patience_ms; /* of the kernel, in a recv() that waits; 0: none was set */
+    struct redis_listening listening;
     bool broken;
     struct redis_address address;
     struct redis_server_info server;
@@ -227,7 +229,7 @@ static enum pawl_status fill_plain(struct redis_conn *conn,
 {
     int64_t from = clock_mono_ns(), limit = limit_of(patience, from);
     ssize_t n = redis_socket_read_by(conn->fd, conn->in, READ_SIZE, limit,
-                                     &conn->patience_ms);
+                                     &conn->listening);
     if (n == REDIS_IO_AGAIN)
         return failed_silent(conn, from, limit, err);
     if (n < 0)
@@ -280,15 +282,8 @@ static enum pawl_status fill(struct redis_conn *conn, const struct patience *pat
 
 static char *put_count(char *at, char kind, size_t count)
 {
-    char digits[COUNT_MOST];
-    size_t from = sizeof digits;
-    do {
-        digits[--from] = (char)('0' + count % 10);
-        count /= 10;
-    } while (count > 0);
-    digits[--from] = kind;
-    memcpy(at, digits + from, sizeof digits - from);
-    at += sizeof digits - from;
+    *at++ = kind;
+    at = redis_digits_write(at, count);
     *at++ = '\r';
     *at++ = '\n';
     return at;

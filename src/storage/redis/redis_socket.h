@@ -7,6 +7,7 @@
 #ifndef PAWL_STORAGE_REDIS_SOCKET_H
 #define PAWL_STORAGE_REDIS_SOCKET_H
 
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "storage/redis/redis_settings.h"
@@ -26,11 +27,17 @@ enum pawl_status redis_socket_open(const struct redis_address *address,
                                    int64_t deadline, int *fd,
                                    struct pawl_error *err);
 ssize_t redis_socket_read(int fd, void *bytes, size_t size, short *wants);
+/* What is known from the reads before; zeroes at first. */
+struct redis_listening {
+    long patience_ms;  /* of the kernel, in a recv() that waits; 0: none was set */
+    int quick_answers; /* in a row, there almost at once */
+};
+
 /* Waits for the first byte; REDIS_IO_AGAIN: `deadline` passed (up to 50 ms ago).
- * *patience_ms is the caller's to keep with the socket, 0 at first. It saves a lone
- * command the poll() before its reply. */
+ * *listening is the caller's to keep with the socket. It saves a lone command the
+ * poll() before its reply. */
 ssize_t redis_socket_read_by(int fd, void *bytes, size_t size, int64_t deadline,
-                             long *patience_ms);
+                             struct redis_listening *listening);
 ssize_t redis_socket_write(int fd, const void *bytes, size_t size, short *wants);
 /* What of `events` came (poll's POLLERR and POLLHUP too), 0 when `deadline` passed
  * first, -1 with errno. Signals do not end it. */

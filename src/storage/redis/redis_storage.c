@@ -207,6 +207,8 @@ static enum pawl_status redis_open(struct pawl_storage *storage,
     if (status != PAWL_OK)
         return status;
     self->base.where = client->settings.where;
+    if (config->url_only)
+        return PAWL_OK;
     client->clock = config->clock;
     /* A century is for ever, and leaves room to count in ns. */
     client->deadline = config->deadline < 10 * PAWL_DURATION_MAX
@@ -218,6 +220,7 @@ static enum pawl_status redis_open(struct pawl_storage *storage,
     client->opening = true;
     status = find_store(self, config->must_exist, err);
     client->opening = false;
+    memcpy(self->base.store.b, self->store_uuid, sizeof self->base.store.b);
     return status;
 }
 
@@ -237,7 +240,8 @@ static void redis_close(struct pawl_storage *storage)
 
 #define TABLE(name)                                                               \
     {                                                                             \
-        .abi = PAWL_STORAGE_ABI, .scheme = (name),                                \
+        .abi = PAWL_STORAGE_ABI, .scheme = (name), .label = "Redis",              \
+        .remote = true,                                                           \
         .instance_size = sizeof(struct redis_instance), .put_max = 1000,          \
         .exchanges_in_flight = 2, .open = redis_open, .close = redis_close,       \
         .put = redis_put, .exchange = redis_exchange, .renew = redis_renew,       \

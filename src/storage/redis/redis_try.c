@@ -9,11 +9,11 @@
 #include "storage/redis/redis_try.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
+#include "storage/redis/redis_bytes.h"
 #include "storage/redis/redis_error.h"
 #include "storage/redis/redis_route_internal.h"
 #include "util/clock.h"
@@ -27,6 +27,19 @@
 #define LEAST_NS (20 * NS_PER_MS)
 
 /* --- words -------------------------------------------------------------------- */
+
+static void name_script(struct redis_tries *tries, bool by_text)
+{
+    const struct redis_script *script = tries->call->script;
+    struct redis_words *words = &tries->words;
+
+    if (!script)
+        return;
+    words->argv[0] = by_text ? "EVAL" : "EVALSHA";
+    words->sizes[0] = strlen(words->argv[0]);
+    words->argv[1] = by_text ? script->text : script->sha;
+    words->sizes[1] = by_text ? script->size : strlen(script->sha);
+}
 
 enum pawl_status redis_tries_init(struct redis_tries *tries, struct redis_client *client,
                                   const struct redis_call *call, int64_t deadline,
@@ -50,12 +63,11 @@ enum pawl_status redis_tries_init(struct redis_tries *tries, struct redis_client
         return pawl_error_set(err, PAWL_ENOMEM, "out of memory for a request to redis");
     words->count = (int)count;
     if (call->script) {
-        snprintf(words->key_count, sizeof words->key_count, "%d", call->key_count);
-        words->argv[0] = "EVALSHA";
-        words->argv[1] = call->script->sha;
+        const char *end = redis_digits_write(words->key_count,
+                                             (uint64_t)call->key_count);
+        name_script(tries, false);
         words->argv[2] = words->key_count;
-        for (int i = 0; i < head; i++)
-            words->sizes[i] = strlen(words->argv[i]);
+        words->sizes[2] = (size_t)(end - words->key_count);
     }
     if (args->count > 0) {
         memcpy(words->argv + head, args->argv, (size_t)args->count * sizeof *args->argv);
@@ -70,19 +82,6 @@ void redis_tries_clear(struct redis_tries *tries)
     free(tries->words.argv);
     free(tries->words.sizes);
     tries->words = (struct redis_words){ 0 };
-}
-
-static void name_script(struct redis_tries *tries, bool by_text)
-{
-    const struct redis_script *script = tries->call->script;
-    struct redis_words *words = &tries->words;
-
-    if (!script)
-        return;
-    words->argv[0] = by_text ? "EVAL" : "EVALSHA";
-    words->sizes[0] = strlen(words->argv[0]);
-    words->argv[1] = by_text ? script->text : script->sha;
-    words->sizes[1] = by_text ? script->size : strlen(script->sha);
 }
 
 void redis_tries_address(struct redis_tries *tries, const struct redis_conn *conn)

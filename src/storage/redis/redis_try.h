@@ -14,7 +14,7 @@ struct redis_words {
     const char **argv;
     size_t *sizes;
     int count;
-    char key_count[12];
+    char key_count[24]; /* digits */
 };
 
 struct redis_tries {

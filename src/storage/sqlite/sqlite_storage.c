@@ -195,6 +195,7 @@ static enum pawl_status sqlite_sweep_or_room(struct pawl_storage *self,
 const struct pawl_storage_ops sqlite_storage_ops = {
     .abi = PAWL_STORAGE_ABI,
     .scheme = "sqlite",
+    .label = "SQLite",
     .instance_size = sizeof(struct sqlite_storage),
     .put_max = 1000,
     .exchanges_in_flight = 1,

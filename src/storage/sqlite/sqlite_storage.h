@@ -14,12 +14,12 @@
 #include "pawl/storage.h"
 #include "sqlite_cache.h"
 #include "sqlite_db.h"
-#include "util/fork.h"
 #include "sqlite_gate.h"
 #include "sqlite_line.h"
 #include "sqlite_live.h"
 #include "sqlite_tx.h"
 #include "sqlite_wake.h"
+#include "util/fork.h"
 
 struct sqlite_storage {
     struct pawl_storage base;
@@ -45,6 +45,11 @@ struct sqlite_storage {
 };
 
 extern const struct pawl_storage_ops sqlite_storage_ops;
+
+/* The URL of the usual spool for the primary at `where`: beside the default file, a
+ * file of its own. As path_resolve(). */
+enum pawl_status sqlite_spool_url(const char *where, char *url, size_t size,
+                                  struct pawl_error *err);
 
 enum pawl_status sqlite_put(struct pawl_storage *self, const struct pawl_put *in,
                             struct pawl_put_result *results,

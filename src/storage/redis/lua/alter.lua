@@ -2,14 +2,14 @@
 -- alter.lua - an operator's moves: on named jobs, on those that match, or on the
 -- queue.
 --
--- ARGV: clock, '0' or, if it may make the queue, this server's run_id; kind, from_states, fresh_start,
--- priority, retention, then what it is for: 'ids' and all ids in one word; or 'all',
--- type ('' for any, else '=' and the type), older_than, limit, and where to go on:
--- state, line, place or score, id; or 'queue'.
+-- ARGV: clock, '0' or, if it may make the queue, this server's run_id; kind,
+-- from_states, fresh_start, priority, retention, then what it is for: 'ids' and all
+-- ids in one word; or 'all', type ('' for any, else '=' and the type), older_than,
+-- limit, and where to go on: state, line, place or score, id; or 'queue'.
 -- Replies: NEW: there is no queue. Else the number of jobs changed, and for ids a
 -- letter for each: o, n, w or k for OK, NOT_FOUND, WRONG_STATE, KEY_TAKEN. For all:
 -- 'more': the limit was reached; 'done'; or 'on', and where to go on from: one call
--- looks at a bounded number of jobs, however few of them match.
+-- looks at a bounded number of jobs, however few of them match, and of bytes.
 -- include: step, line, job, walk, order
 
 local RUN, CANCEL, REMOVE, REPRIORITISE = 0, 1, 2, 3
@@ -168,7 +168,7 @@ end
 
 -- Of a line, behind `place`. Nil: to its end; else where to go on.
 local function walk_line(state, n, place)
-  while looks < LOOKS do
+  while looks < LOOKS and not read_enough() do
     local ids, _, upto = line_slice(n, place, SLICE)
     if alter_slice(ids, state) then
       return place
@@ -184,7 +184,7 @@ end
 -- Of a zset, behind where this job stood when it was looked at.
 local function walk_zset(state, key, score, id)
   local at = id == '' and 0 or rank_behind(key, score, id)
-  while looks < LOOKS do
+  while looks < LOOKS and not read_enough() do
     local ids = redis.call('ZRANGE', key, at, at + SLICE - 1)
     if #ids == 0 then
       return nil

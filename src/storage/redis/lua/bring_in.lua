@@ -9,7 +9,7 @@
 -- Replies: as put, with which it shares one count of seqs: OK; or a byte for each
 -- job, the status, and for KEY_TAKEN the holder's id. NEW: there is no queue;
 -- TOOOLD; or, if this seq was another put, how many jobs that had.
--- include: step, line, job, tally
+-- include: step, line, job, session, tally
 
 local SESSION, SEQ, COUNT = ARGV[4], ARGV[5], tonumber(ARGV[6])
 local MOVER, DIGESTS = ARGV[7], ARGV[8]
@@ -22,17 +22,9 @@ if not exists and ARGV[3] == '0' then
   return redis.status_reply('NEW')
 end
 
-local before = redis.call('HGET', SESSIONS, SESSION)
-if before and #before >= 18 then
-  if string.sub(before, 1, 8) == SEQ then
-    local count = struct.unpack('>I4', before, 15)
-    if count ~= COUNT then
-      return count
-    end
-    return #before == 18 and redis.status_reply('OK') or string.sub(before, 19)
-  elseif struct.unpack('>I8', before) > struct.unpack('>I8', SEQ) then
-    return redis.status_reply('TOOOLD')
-  end
+local again = answered(redis.call('HGET', SESSIONS, SESSION), SEQ, COUNT)
+if again then
+  return again
 end
 
 local now = clock()

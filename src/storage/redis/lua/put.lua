@@ -10,8 +10,9 @@
 -- id. NEW: there is no queue; TOOOLD; or, if this seq was another put, how many jobs
 -- that had.
 --
--- It stands alone, since making the library's functions would cost a put of few jobs
--- a third of its time. A lone plain job does not come here: put_one.lua.
+-- It takes no more than that from the library, whose functions would cost a put of few
+-- jobs a third of its time to make. A lone plain job does not come here: put_one.lua.
+-- include: session
 
 local META, JOBS, SESSIONS, WAKE = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local FIRST_LANE = 5
@@ -32,17 +33,9 @@ if not exists and ARGV[3] == '0' then
   return { ok = 'NEW' }
 end
 
-local before = redis.call('HGET', SESSIONS, SESSION)
-if before and #before >= 18 then
-  if string.sub(before, 1, 8) == SEQ then
-    local count = struct.unpack('>I4', before, 15)
-    if count ~= COUNT then
-      return count
-    end
-    return #before == 18 and { ok = 'OK' } or string.sub(before, 19)
-  elseif struct.unpack('>I8', before) > struct.unpack('>I8', SEQ) then
-    return { ok = 'TOOOLD' }
-  end
+local again = answered(redis.call('HGET', SESSIONS, SESSION), SEQ, COUNT)
+if again then
+  return again
 end
 
 local now = tonumber(ARGV[1])

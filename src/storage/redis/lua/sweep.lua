@@ -217,10 +217,23 @@ end
 
 -- --- the step -----------------------------------------------------------------------
 
-each_job(within_limit(due_ids()), promote)
+-- Those that are left when enough was read are met by the next sweep. Each kind of work
+-- may read as much, so that none keeps the others waiting.
+local function each_until_enough(ids, move)
+  body_bytes = 0
+  for from = 1, #ids, SLICE do
+    if read_enough() then
+      more = 1
+      return
+    end
+    each_job({ unpack(ids, from, math.min(from + SLICE - 1, #ids)) }, move)
+  end
+end
+
+each_until_enough(within_limit(due_ids()), promote)
 begin_grace()
-each_job(within_limit(redis.call('ZRANGEBYSCORE', LEASES, '-inf', over_until(),
-                                 'LIMIT', 0, limit + 1)), recover)
+each_until_enough(within_limit(redis.call('ZRANGEBYSCORE', LEASES, '-inf', over_until(),
+                                          'LIMIT', 0, limit + 1)), recover)
 lines_trim()
 forget_lease()
 for state = COMPLETED, CANCELLED do

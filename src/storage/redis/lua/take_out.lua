@@ -13,9 +13,11 @@
 -- include: step, line, job, walk, tally
 
 local kind, mover = ARGV[3], ARGV[4]
-local HOLD_BYTES = 64 * 1024 * 1024 -- what one reply may be large; then fewer jobs
+-- How large a reply may be; then it has fewer jobs. One that takes longer than the
+-- caller waits would never arrive.
+local HOLD_BYTES = 8 * 2 ^ 20
 -- Jobs that are read at once: a job and its result may be large, so few at first.
-local HOLD_SLICE, HOLD_SLICE_BYTES, HOLD_SLICE_MOST = 20, 1024 * 1024, 500
+local HOLD_SLICE, HOLD_SLICE_BYTES, HOLD_SLICE_MOST = 20, 2 ^ 20, 500
 local HOLD_LOOKS = 20000 -- elements of lines that one call looks at in vain
 local ZEROES_8, ZEROES_28 = string.rep('\0', 8), string.rep('\0', 28)
 local exists = meta_read()
@@ -151,16 +153,12 @@ local function head_before(id, head)
   return string.sub(head, 1, 1) .. string.sub(entry, 17, 17) .. string.sub(head, 3)
 end
 
-local function hold(from_states, after, only_new)
-  local held, place = gather(from_states, after, only_new)
-  local reply, bytes = { 0 }, 0
+-- Add what was found to the reply, up to `limit` jobs; damaged ones are passed over.
+local function hand_over(held, limit, reply)
   local has_errors = redis.call('EXISTS', ERRORS) == 1
   local has_results = redis.call('EXISTS', RESULTS) == 1
-  if #ids == 0 and is_enough() then
-    reply[1] = math.max(place, 1)
-  end
-  local from, slice = 1, HOLD_SLICE
-  while from <= #ids and bytes < HOLD_BYTES do
+  local bytes, from, slice = 0, 1, HOLD_SLICE
+  while from <= #ids and #reply <= limit and bytes < HOLD_BYTES do
     local part = { unpack(ids, from, math.min(from + slice - 1, #ids)) }
     local heads, bodies = read_all('HMGET', HEADS, part), read_all('HMGET', JOBS, part)
     local errors = has_errors and read_all('HMGET', ERRORS, part) or {}
@@ -168,7 +166,7 @@ local function hold(from_states, after, only_new)
     local before = bytes
     for i = 1, #part do
       local state, priority, place = where_is(heads[i], bodies[i])
-      if state and bytes < HOLD_BYTES then
+      if state and #reply <= limit and bytes < HOLD_BYTES then
         if from + i - 1 <= held then
           heads[i] = head_before(part[i], heads[i])
         else
@@ -184,6 +182,21 @@ local function hold(from_states, after, only_new)
     slice = math.floor(HOLD_SLICE_BYTES * #part / (bytes - before + 1))
     slice = math.max(1, math.min(slice, HOLD_SLICE_MOST))
   end
+end
+
+-- An answer without jobs says that there are none left. So if all that was found is
+-- damaged, twice as many are looked for.
+local function hold(from_states, after, only_new)
+  local reply, limit = { 0 }, most
+  repeat
+    local held, place = gather(from_states, after, only_new)
+    if #ids == 0 and is_enough() then
+      reply[1] = math.max(place, 1)
+    end
+    hand_over(held, limit, reply)
+    local in_the_way = #reply == 1 and #ids == most
+    most, ids = 2 * most, {}
+  until not in_the_way or most > HOLD_LOOKS
   lines_trim()
   return reply
 end

@@ -1,13 +1,20 @@
 -- walk.lua - going through lines and through jobs, a slice at a time, so that no
 -- step holds more in its hands than it must: a payload may have a megabyte.
 
-local SLICE = 100 -- jobs that are read at once
+local SLICE = 32 -- jobs that are read at once
+local BODIES_LOOKED_AT = 8 * 2 ^ 20 -- bytes, after which a step reads no further slice
 local LOOK = 500  -- elements of a list that are read at once
 local HOLE_LOOKS = 20000 -- holes that one step looks at in one line
 
 -- All digits: Lua's own conversion has 14.
 local function digits(value)
   return string.format('%.0f', value)
+end
+
+local body_bytes = 0 -- of the jobs that each_job() has read
+
+local function read_enough()
+  return body_bytes >= BODIES_LOOKED_AT
 end
 
 -- Up to `most` jobs of line n behind the place `after` (0: from its first on), and
@@ -96,6 +103,7 @@ local function each_job(ids, visit)
     local jobs, known, stop = jobs_of(part), {}, false
     for i, id in ipairs(part) do
       local job = known[id] or jobs[i] or nil
+      body_bytes = body_bytes + (job and #job.body or 0)
       known[id] = job
       if job and job.gone then
         job = nil

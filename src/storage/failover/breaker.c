@@ -1,0 +1,321 @@
+/* breaker.c - see breaker.h. */
+#include "storage/failover/breaker.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "util/clock.h"
+#include "util/futex.h"
+#include "util/side_file.h"
+
+#define FORMAT 1
+#define CALM 12 /* dwells between outages, or the next is longer by as many */
+#define PROBES 4 /* in a trial */
+#define PROBE_LEAST_MS 20
+
+/* --- open and close ------------------------------------------------------------- */
+
+static enum pawl_status open_file(const char *path, int *fd, struct pawl_error *err)
+{
+    int number;
+
+    switch (side_file_open(path, sizeof(struct breaker_page), fd, &number)) {
+    case SIDE_FILE_OK:
+        return PAWL_OK;
+    case SIDE_FILE_NOT_OURS:
+        return pawl_error_set(err, PAWL_EDENIED,
+                              "'%s' is not a plain file of ours: move it away", path);
+    default:
+        return pawl_error_set(err, number == ENOSPC ? PAWL_EFULL : PAWL_EIO,
+                              "cannot open '%s': %s", path, strerror(number));
+    }
+}
+
+static enum pawl_status map_file(struct breaker *breaker, const char *path,
+                                 struct pawl_error *err)
+{
+    uint32_t none = 0;
+    void *page = mmap(NULL, sizeof *breaker->page, PROT_READ | PROT_WRITE, MAP_SHARED,
+                      breaker->fd, 0);
+
+    if (page == MAP_FAILED)
+        return pawl_error_set(err, PAWL_EIO, "cannot map '%s': %s", path,
+                              strerror(errno));
+    breaker->page = page;
+    breaker->shared = true;
+    if (!atomic_compare_exchange_strong(&breaker->page->format, &none, FORMAT) &&
+        none != FORMAT)
+        return pawl_error_set(err, PAWL_EFORMAT,
+                              "'%s' has format %u, and this pawl knows only %d; use a "
+                              "newer pawl", path, none, FORMAT);
+    return PAWL_OK;
+}
+
+enum pawl_status breaker_open(struct breaker *breaker, const char *path,
+                              const char *where, pawl_duration dwell,
+                              pawl_duration trial, struct pawl_error *err)
+{
+    enum pawl_status status;
+
+    *breaker = (struct breaker){ .dwell = dwell, .trial = trial, .fd = -1,
+                                 .drain_fd = -1 };
+    pthread_mutex_init(&breaker->drain_mutex, NULL);
+    if (!path) {
+        breaker->page = calloc(1, sizeof *breaker->page);
+        return breaker->page ? PAWL_OK
+                             : pawl_error_set(err, PAWL_ENOMEM, "out of memory");
+    }
+    breaker->fork.fds[0] = &breaker->fd;
+    breaker->fork.fds[1] = &breaker->drain_fd;
+    if (!fork_watch(&breaker->fork))
+        return pawl_error_set(err, PAWL_ENOMEM, "out of memory");
+    status = open_file(path, &breaker->fd, err);
+    if (status == PAWL_OK) /* a description of its own, for the lock */
+        status = open_file(path, &breaker->drain_fd, err);
+    if (status == PAWL_OK)
+        status = map_file(breaker, path, err);
+    if (status == PAWL_OK && breaker->page->where[0] == '\0')
+        strncpy(breaker->page->where, where, BREAKER_TEXT - 1);
+    return status;
+}
+
+void breaker_close(struct breaker *breaker)
+{
+    fork_unwatch(&breaker->fork);
+    if (breaker->shared)
+        munmap(breaker->page, sizeof *breaker->page);
+    else
+        free(breaker->page);
+    if (breaker->fd > 0)
+        close(breaker->fd);
+    if (breaker->drain_fd > 0)
+        close(breaker->drain_fd);
+    memset(breaker, 0, sizeof *breaker);
+}
+
+/* --- waiting -------------------------------------------------------------------- */
+
+/* The futex word also counts, so that a change back is seen as a change. */
+void breaker_wait(const struct breaker *breaker, uint32_t seen, pawl_duration ms)
+{
+    futex_wait((const uint32_t *)&breaker->page->state, seen, FUTEX_ALL_BITS,
+               clock_mono_ns() + ms * 1000000, breaker->shared);
+}
+
+static void wake(const struct breaker *breaker)
+{
+    futex_wake((const uint32_t *)&breaker->page->state, INT32_MAX, FUTEX_ALL_BITS,
+               breaker->shared);
+}
+
+/* The word changes, or who is about to sleep would not notice. */
+void breaker_poke(const struct breaker *breaker)
+{
+    atomic_fetch_add(&breaker->page->state, 0x100);
+    wake(breaker);
+}
+
+/* --- changes -------------------------------------------------------------------- */
+
+/* From the state in `word` to another. False: somebody was faster. */
+static bool change(struct breaker *breaker, uint32_t word, enum breaker_state to)
+{
+    const uint32_t from = word & 0xff;
+    uint32_t next;
+
+    do {
+        if ((word & 0xff) != from)
+            return false;
+        next = ((word & ~UINT32_C(0xff)) + 0x100) | (uint32_t)to;
+    } while (!atomic_compare_exchange_weak(&breaker->page->state, &word, next));
+    wake(breaker);
+    return true;
+}
+
+/* Of an instant that another process wrote, maybe before the last boot. */
+static int64_t ago(int64_t now, int64_t then)
+{
+    return then > now ? INT64_MAX : now - then;
+}
+
+void breaker_lost(struct breaker *breaker, const char *reason)
+{
+    struct breaker_page *page = breaker->page;
+    int64_t now = clock_boot_ms(), dwell = breaker->dwell;
+    uint32_t word = breaker_word(breaker);
+    enum breaker_state state = (enum breaker_state)(word & 0xff);
+
+    if (state == BREAKER_OPEN)
+        return;
+    if (atomic_load(&page->ended) != 0 &&
+        ago(now, atomic_load(&page->ended)) < CALM * dwell)
+        dwell *= CALM;
+    if (state == BREAKER_TRIAL)
+        dwell = breaker->trial / PROBES; /* it has not ended: the dwell is over */
+    else
+        strncpy(page->reason, reason, BREAKER_TEXT - 1);
+    if (dwell < PROBE_LEAST_MS)
+        dwell = PROBE_LEAST_MS;
+    /* Before the change: whoever sees OPEN must not see an old instant. */
+    atomic_store(&page->not_before, now + dwell);
+    if (state != BREAKER_TRIAL)
+        atomic_store(&page->since, clock_wall_ms());
+    change(breaker, word, BREAKER_OPEN);
+}
+
+bool breaker_probe_due(struct breaker *breaker)
+{
+    struct breaker_page *page = breaker->page;
+    int64_t now = clock_boot_ms(), at = atomic_load(&page->not_before);
+    int64_t gap = breaker->trial / PROBES;
+
+    if (!breaker_away(breaker) || breaker_probe_in(breaker) > 0)
+        return false;
+    if (gap < PROBE_LEAST_MS)
+        gap = PROBE_LEAST_MS;
+    return atomic_compare_exchange_strong(&page->not_before, &at, now + gap);
+}
+
+pawl_duration breaker_probe_in(const struct breaker *breaker)
+{
+    int64_t left = atomic_load(&breaker->page->not_before) - clock_boot_ms();
+    int64_t most = CALM * breaker->dwell + breaker->trial + 2 * PROBE_LEAST_MS;
+
+    return left < 0 || left > most ? 0 : left;
+}
+
+void breaker_hurry(struct breaker *breaker)
+{
+    atomic_store(&breaker->page->not_before, 0);
+}
+
+bool breaker_answered(struct breaker *breaker, bool at_once)
+{
+    struct breaker_page *page = breaker->page;
+    uint32_t word = breaker_word(breaker);
+    enum breaker_state state = (enum breaker_state)(word & 0xff);
+    int64_t now = clock_boot_ms();
+
+    if (state == BREAKER_OPEN && !at_once && breaker->trial > 0) {
+        atomic_store(&page->trial_since, now);
+        change(breaker, word, BREAKER_TRIAL);
+        return false;
+    }
+    if (state != BREAKER_OPEN && state != BREAKER_TRIAL)
+        return false;
+    if (state == BREAKER_TRIAL && !at_once &&
+        ago(now, atomic_load(&page->trial_since)) < breaker->trial)
+        return false;
+    atomic_store(&page->ended, now);
+    atomic_store(&page->since, clock_wall_ms());
+    return change(breaker, word, BREAKER_DRAINING);
+}
+
+void breaker_refilled(struct breaker *breaker)
+{
+    uint32_t word = breaker_word(breaker);
+
+    if ((word & 0xff) == BREAKER_CLOSED)
+        change(breaker, word, BREAKER_DRAINING);
+}
+
+void breaker_drained(struct breaker *breaker)
+{
+    uint32_t word = breaker_word(breaker);
+
+    atomic_store(&breaker->page->fill_counted, 0);
+    if ((word & 0xff) == BREAKER_DRAINING)
+        change(breaker, word, BREAKER_CLOSED);
+}
+
+/* --- who is there --------------------------------------------------------------- */
+
+bool breaker_meet(struct breaker *breaker, const struct pawl_session *store)
+{
+    struct breaker_page *page = breaker->page;
+    uint64_t mark[2], known[2];
+
+    memcpy(mark, store->b, sizeof mark);
+    if (mark[0] == 0 && mark[1] == 0)
+        return false;
+    for (int i = 0; i < 2; i++)
+        known[i] = atomic_exchange(&page->store[i], mark[i]);
+    if ((known[0] == 0 && known[1] == 0) || memcmp(known, mark, sizeof mark) == 0)
+        return false;
+    atomic_store(&page->replaced, clock_wall_ms());
+    return true;
+}
+
+/* --- draining ------------------------------------------------------------------- */
+
+static bool lock_file(const struct breaker *breaker, short type)
+{
+    struct flock lock = { .l_type = type, .l_whence = SEEK_SET, .l_len = 1 };
+
+    return !breaker->shared || fcntl(breaker->drain_fd, F_OFD_SETLK, &lock) == 0;
+}
+
+bool breaker_drain_begin(struct breaker *breaker)
+{
+    bool mine;
+
+    pthread_mutex_lock(&breaker->drain_mutex);
+    mine = !breaker->draining && lock_file(breaker, F_WRLCK);
+    breaker->draining = breaker->draining || mine;
+    pthread_mutex_unlock(&breaker->drain_mutex);
+    return mine;
+}
+
+void breaker_drain_end(struct breaker *breaker)
+{
+    pthread_mutex_lock(&breaker->drain_mutex);
+    lock_file(breaker, F_UNLCK);
+    breaker->draining = false;
+    pthread_mutex_unlock(&breaker->drain_mutex);
+}
+
+/* --- spools left behind --------------------------------------------------------- */
+
+/* Only looked at: read, not mapped, and whatever is strange is passed over. */
+static bool read_page(int folder, const char *name, struct breaker_page *page)
+{
+    int fd = openat(folder, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+    bool whole = fd >= 0 && read(fd, page, sizeof *page) == (ssize_t)sizeof *page;
+
+    if (fd >= 0)
+        close(fd);
+    page->where[BREAKER_TEXT - 1] = page->reason[BREAKER_TEXT - 1] = '\0';
+    return whole && atomic_load(&page->format) == FORMAT;
+}
+
+void breaker_others(const char *spool, breaker_found_fn *found, void *context)
+{
+    const char *slash = strrchr(spool, '/');
+    char folder[PATH_MAX], path[2 * PATH_MAX];
+    struct breaker_page page;
+    struct dirent *entry;
+    DIR *dir;
+
+    if (!slash || (size_t)(slash - spool) >= sizeof folder - 1)
+        return;
+    snprintf(folder, sizeof folder, "%.*s/", (int)(slash - spool), spool);
+    dir = opendir(folder);
+    while (dir && (entry = readdir(dir))) {
+        size_t n = strlen(entry->d_name), suffix = strlen(BREAKER_SUFFIX);
+        if (n <= suffix || strcmp(entry->d_name + n - suffix, BREAKER_SUFFIX) != 0)
+            continue;
+        snprintf(path, sizeof path, "%s%.*s", folder, (int)(n - suffix), entry->d_name);
+        if (strcmp(path, spool) != 0 && read_page(dirfd(dir), entry->d_name, &page) &&
+            (atomic_load(&page.state) & 0xff) != BREAKER_CLOSED)
+            found(context, path, &page);
+    }
+    if (dir)
+        closedir(dir);
+}

@@ -1,0 +1,120 @@
+/* breaker.h - is the primary to be used? One answer for all processes of a host.
+ *
+ *   CLOSED    the primary is used, and the spool is empty
+ *   OPEN      it is away: nothing is sent to it, but for a probe now and then
+ *   TRIAL     it answered a probe, and must go on doing so for a while
+ *   DRAINING  it is used again, and gets what is in the spool
+ *
+ *   CLOSED --lost--> OPEN --probe--> TRIAL --for `trial`--> DRAINING --empty--> CLOSED
+ *                     ^----------------+-------lost------------+
+ *
+ * OPEN lasts at least `dwell`, and twelve times that if the outage before ended
+ * less than twelve dwells ago; TRIAL needs a probe in each quarter of `trial`, and
+ * the first that fails ends it. So a link that comes and goes does not make us come
+ * and go with it.
+ *
+ * The state lies in a small file that all processes map, so that one which just
+ * began knows it without asking the network. Changes are made by compare and swap;
+ * no process can block another one, wherever it is stopped or killed. Times are of
+ * clock_boot_ms(); after a boot old ones lie in the future and count as past.
+ */
+#ifndef PAWL_STORAGE_FAILOVER_BREAKER_H
+#define PAWL_STORAGE_FAILOVER_BREAKER_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "pawl/storage.h"
+#include "util/fork.h"
+
+enum breaker_state { BREAKER_CLOSED, BREAKER_OPEN, BREAKER_TRIAL, BREAKER_DRAINING };
+
+#define BREAKER_TEXT 200
+
+struct breaker_page { /* FORMAT.md */
+    _Atomic uint32_t state; /* the lowest byte; above it the number of changes, so
+                               that no two are taken for one. A futex */
+    _Atomic uint32_t format;
+    _Atomic int64_t since;      /* wall clock ms: the last change to or from CLOSED,
+                                   or of DRAINING to OPEN */
+    _Atomic int64_t not_before; /* of the next probe */
+    _Atomic int64_t trial_since;
+    _Atomic int64_t ended; /* the last outage: OPEN or TRIAL were left */
+    _Atomic uint64_t store[2]; /* the mark of the primary's store; 0: not known */
+    _Atomic int64_t replaced;  /* wall clock ms: it changed; 0: never */
+    /* How full the spool is: as last counted, and what was put since then. */
+    _Atomic uint64_t fill_jobs, fill_bytes;
+    _Atomic int64_t fill_oldest;  /* since when its oldest job is pending; 0: none */
+    _Atomic int64_t fill_counted; /* 0: never */
+    char reason[BREAKER_TEXT]; /* why OPEN; a hint for people, may be torn */
+    char where[BREAKER_TEXT];  /* the primary that the spool is for; the same */
+};
+
+struct breaker {
+    struct breaker_page *page;
+    pawl_duration dwell, trial;
+    bool shared; /* page is a file's */
+    int fd, drain_fd;
+    pthread_mutex_t drain_mutex; /* who drains, in this process */
+    bool draining;
+    struct fork_guard fork;
+};
+
+#define BREAKER_SUFFIX ".breaker" /* behind the spool's path */
+
+/* `path` NULL: for this process alone. `where`: the primary. EDENIED, EIO, EFULL, ENOMEM. */
+enum pawl_status breaker_open(struct breaker *breaker, const char *path,
+                              const char *where, pawl_duration dwell,
+                              pawl_duration trial, struct pawl_error *err);
+/* A zeroed one is fine. */
+void breaker_close(struct breaker *breaker);
+
+static inline uint32_t breaker_word(const struct breaker *breaker)
+{
+    return atomic_load_explicit(&breaker->page->state, memory_order_acquire);
+}
+static inline enum breaker_state breaker_state(const struct breaker *breaker)
+{
+    return (enum breaker_state)(breaker_word(breaker) & 0xff);
+}
+/* OPEN or TRIAL. */
+static inline bool breaker_away(const struct breaker *breaker)
+{
+    enum breaker_state state = breaker_state(breaker);
+    return state == BREAKER_OPEN || state == BREAKER_TRIAL;
+}
+
+/* The primary did not answer. */
+void breaker_lost(struct breaker *breaker, const char *reason);
+/* Is it time for a probe? Then it is this caller's, and nobody else's for a while. */
+bool breaker_probe_due(struct breaker *breaker);
+/* When the next is, at the latest: ms from now. */
+pawl_duration breaker_probe_in(const struct breaker *breaker);
+/* The next probe is due now. */
+void breaker_hurry(struct breaker *breaker);
+/* A probe was answered. `at_once`: it needs no trial. True: the outage is over. */
+bool breaker_answered(struct breaker *breaker, bool at_once);
+/* There is something in the spool although we are CLOSED. */
+void breaker_refilled(struct breaker *breaker);
+/* DRAINING, and the spool is empty. */
+void breaker_drained(struct breaker *breaker);
+
+/* The store that answers: true if it is another one than at the last time. */
+bool breaker_meet(struct breaker *breaker, const struct pawl_session *store);
+
+/* Sleep until the word is another than `seen`, poked, or `ms` are over. */
+void breaker_wait(const struct breaker *breaker, uint32_t seen, pawl_duration ms);
+void breaker_poke(const struct breaker *breaker);
+
+/* One drains at a time, on the whole host. False: another does. It ends with the
+ * process. */
+bool breaker_drain_begin(struct breaker *breaker);
+void breaker_drain_end(struct breaker *breaker);
+
+/* Spools beside this one, for other primaries, that are not empty, as far as their
+ * breakers know: `path` of the spool, and where its primary is. */
+typedef void breaker_found_fn(void *context, const char *path,
+                              const struct breaker_page *page);
+void breaker_others(const char *spool, breaker_found_fn *found, void *context);
+
+#endif

@@ -1,0 +1,182 @@
+/* failover.c - which of the two storages: coming by the primary, losing it, and
+ * sleeping in the one that is in use. */
+#include "storage/failover/failover.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "storage/failover/failover_internal.h"
+#include "util/clock.h"
+
+#define NS_PER_MS INT64_C(1000000)
+#define OPEN_AGAIN_NS (500 * NS_PER_MS) /* after an open that was refused */
+#define WAIT_AWAY_MS 1000 /* in the spool: another process may have heard more */
+
+/* --- lines ---------------------------------------------------------------------- */
+
+struct failover_line *failover_line(struct failover *f, const char *queue)
+{
+    size_t size = strlen(queue) + 1;
+    struct failover_line *line;
+
+    pthread_mutex_lock(&f->mutex);
+    for (line = f->lines; line; line = line->next)
+        if (strcmp(line->queue, queue) == 0)
+            break;
+    if (!line && (line = calloc(1, sizeof *line + size))) {
+        memcpy(line->queue, queue, size);
+        line->policy = failover_policy_of(&f->settings, queue);
+        line->paused = -1;
+        line->next = f->lines;
+        f->lines = line;
+    }
+    pthread_mutex_unlock(&f->mutex);
+    return line;
+}
+
+/* --- the primary ---------------------------------------------------------------- */
+
+bool failover_is_away(enum pawl_status status)
+{
+    return status == PAWL_EUNREACHABLE || status == PAWL_ETIMEOUT ||
+           status == PAWL_EUNKNOWN;
+}
+
+bool failover_lost(struct failover *f, enum pawl_status status,
+                   const struct pawl_error *err)
+{
+    if (!failover_is_away(status))
+        return false;
+    breaker_lost(&f->breaker, err ? err->message : pawl_status_text(status));
+    failover_heed(f);
+    return true;
+}
+
+enum pawl_status failover_unreachable(struct failover *f, struct pawl_error *err)
+{
+    const struct breaker_page *page = f->breaker.page;
+    int64_t seconds = (clock_wall_ms() - atomic_load(&page->since)) / 1000;
+
+    return pawl_error_set(err, PAWL_EUNREACHABLE, "%s is away since %lld s: %.150s",
+                          f->where, (long long)(seconds > 0 ? seconds : 0),
+                          page->reason);
+}
+
+enum pawl_status failover_connect(struct failover *f, pawl_duration deadline,
+                                  struct pawl_storage **out, struct pawl_error *err)
+{
+    struct pawl_storage_config config = f->config;
+
+    config.deadline = deadline;
+    return storage_open_plain(f->url, &config, out, err);
+}
+
+pawl_duration failover_patience(const struct failover *f)
+{
+    return f->settings.patience < f->config.deadline ? f->settings.patience
+                                                     : f->config.deadline;
+}
+
+void failover_met(struct failover *f, const struct pawl_storage *primary)
+{
+    struct pawl_event event = { .kind = PAWL_EVENT_STORE_CHANGED, .queue = "" };
+    char text[300];
+
+    if (!breaker_meet(&f->breaker, &primary->store))
+        return;
+    snprintf(text, sizeof text,
+             "%s is back as another store: it was emptied or replaced. What it held "
+             "is not there; what was spooled goes to it", f->where);
+    failover_log(f, PAWL_LOG_ERROR, "store-changed", "%s", text);
+    event.text = text;
+    if (f->log.event)
+        f->log.event(f->log.context, &event);
+}
+
+/* With open_mutex. */
+static enum pawl_status open_primary(struct failover *f, struct pawl_error *err)
+{
+    struct pawl_storage *primary = NULL;
+    enum pawl_status status;
+
+    if (clock_mono_ns() < f->open_again_ns) {
+        *err = f->open_error;
+        return err->status;
+    }
+    status = failover_connect(f, failover_patience(f), &primary, err);
+    if (status == PAWL_OK) {
+        failover_met(f, primary);
+        storage_close(failover_adopt(f, primary));
+        return PAWL_OK;
+    }
+    /* One that is away is the breaker's business; one that refuses us must not be
+     * asked by each call anew. */
+    if (!failover_is_away(status)) {
+        f->open_error = *err;
+        f->open_again_ns = clock_mono_ns() + OPEN_AGAIN_NS;
+    }
+    return status;
+}
+
+struct pawl_storage *failover_primary(struct failover *f, struct pawl_error *err)
+{
+    struct pawl_storage *primary = atomic_load(&f->primary);
+    struct pawl_error own = { 0 };
+
+    if (primary)
+        return primary;
+    pthread_mutex_lock(&f->open_mutex);
+    primary = atomic_load(&f->primary);
+    if (!primary && open_primary(f, &own) == PAWL_OK)
+        primary = atomic_load(&f->primary);
+    pthread_mutex_unlock(&f->open_mutex);
+    if (!primary && err)
+        *err = own;
+    return primary;
+}
+
+struct pawl_storage *failover_adopt(struct failover *f, struct pawl_storage *primary)
+{
+    struct pawl_storage *none = NULL;
+
+    /* Else who opens next would be told the old error. */
+    return atomic_compare_exchange_strong(&f->primary, &none, primary) ? NULL : primary;
+}
+
+/* --- wait and kick -------------------------------------------------------------- */
+
+enum pawl_status failover_wait(struct pawl_storage *self, const struct pawl_wait *in,
+                               struct pawl_error *err)
+{
+    struct failover *f = failover_of(self);
+    struct pawl_storage *primary = failover_away(f) ? NULL : failover_primary(f, NULL);
+    struct pawl_error own = { 0 };
+    struct pawl_wait some = *in;
+    enum pawl_status status;
+    pawl_time most;
+
+    failover_heed(f);
+    if (primary) {
+        status = storage_wait(primary, in, &own);
+        if (failover_lost(f, status, &own))
+            return PAWL_OK; /* look again: in the spool */
+        if (status < 0 && err)
+            *err = own;
+        return status;
+    }
+    most = f->config.clock.steady(f->config.clock.context) + WAIT_AWAY_MS;
+    if (some.until > most)
+        some.until = most;
+    return storage_wait(f->spool, &some, err);
+}
+
+void failover_kick(struct pawl_storage *self)
+{
+    struct failover *f = failover_of(self);
+    struct pawl_storage *primary = atomic_load(&f->primary);
+
+    storage_kick(f->spool);
+    if (primary)
+        storage_kick(primary);
+}

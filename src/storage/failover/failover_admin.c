@@ -1,0 +1,208 @@
+/* failover_admin.c - looking and altering: at the primary, and where that is away or
+ * does not know a job, in the spool. SPOOLED instead of OK says that what lies at the
+ * primary was not looked at. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "storage/failover/failover_internal.h"
+
+/* --- get ------------------------------------------------------------------------ */
+
+static enum pawl_status get_here(struct failover *f, const char *queue,
+                                 struct pawl_id id, struct pawl_job **out,
+                                 struct pawl_error *err)
+{
+    enum pawl_status status = storage_get(f->spool, queue, id, out, err);
+
+    if (status == PAWL_NOT_FOUND)
+        status = failover_noted_job(f, id, out, err);
+    return status;
+}
+
+enum pawl_status failover_get(struct pawl_storage *self, const char *queue,
+                              struct pawl_id id, struct pawl_job **out,
+                              struct pawl_error *err)
+{
+    struct failover *f = failover_of(self);
+    struct pawl_error own = { 0 };
+    struct pawl_storage *primary;
+    enum pawl_status status;
+
+    failover_heed(f);
+    if (!failover_away(f)) {
+        primary = failover_primary(f, &own);
+        status = primary ? storage_get(primary, queue, id, out, &own) : own.status;
+        if (!failover_lost(f, status, &own)) {
+            if (status == PAWL_NOT_FOUND && failover_spooled(f))
+                return get_here(f, queue, id, out, err);
+            if (status < 0 && err)
+                *err = own;
+            return status;
+        }
+    }
+    status = get_here(f, queue, id, out, err);
+    return status == PAWL_NOT_FOUND ? failover_unreachable(f, err) : status;
+}
+
+/* --- list ----------------------------------------------------------------------- */
+
+enum pawl_status failover_list(struct pawl_storage *self, const struct pawl_list *in,
+                               struct pawl_list_reply *out, struct pawl_error *err)
+{
+    struct failover *f = failover_of(self);
+    struct pawl_error own = { 0 };
+    struct pawl_storage *primary;
+    enum pawl_status status;
+
+    failover_heed(f);
+    if (!failover_away(f)) {
+        primary = failover_primary(f, &own);
+        status = primary ? storage_list(primary, in, out, &own) : own.status;
+        if (!failover_lost(f, status, &own)) {
+            if (status < 0 && err)
+                *err = own;
+            return status;
+        }
+    }
+    status = storage_list(f->spool, in, out, err);
+    return status < 0 ? status : PAWL_SPOOLED;
+}
+
+/* --- alter ---------------------------------------------------------------------- */
+
+static bool is_of_queue(enum pawl_alter_kind kind)
+{
+    return kind == PAWL_ALTER_PAUSE || kind == PAWL_ALTER_RESUME ||
+           kind == PAWL_ALTER_RETENTION;
+}
+
+/* Only what the spool holds; of named jobs that it does not, `missing` is the
+ * answer. */
+static enum pawl_status alter_here(struct failover *f, const struct pawl_alter *in,
+                                   enum pawl_status missing,
+                                   struct pawl_alter_reply *out,
+                                   struct pawl_error *err)
+{
+    enum pawl_status status = storage_alter(f->spool, in, out, err);
+
+    for (size_t i = 0; in->ids && status >= 0 && i < in->id_count; i++)
+        if (out->results[i] == PAWL_NOT_FOUND)
+            out->results[i] = missing;
+    return status;
+}
+
+/* What the primary did not know may still be in the spool. */
+static enum pawl_status alter_rest(struct failover *f, const struct pawl_alter *in,
+                                   struct pawl_alter_reply *out,
+                                   struct pawl_error *err)
+{
+    struct pawl_alter some = *in;
+    struct pawl_alter_reply reply = { 0 };
+    enum pawl_status status, result;
+
+    if (!in->ids) {
+        status = storage_alter(f->spool, in, &reply, err);
+        out->changed += reply.changed;
+        out->more = out->more || reply.more;
+        return status;
+    }
+    status = PAWL_OK;
+    for (size_t i = 0; i < in->id_count && status >= 0; i++) {
+        if (out->results[i] != PAWL_NOT_FOUND)
+            continue;
+        some.ids = &in->ids[i];
+        some.id_count = 1;
+        reply = (struct pawl_alter_reply){ .results = &result };
+        status = storage_alter(f->spool, &some, &reply, err);
+        if (status >= 0)
+            out->results[i] = result;
+        out->changed += reply.changed;
+    }
+    return status;
+}
+
+static enum pawl_status alter_there(struct failover *f, struct pawl_storage *primary,
+                                    const struct pawl_alter *in,
+                                    struct pawl_alter_reply *out,
+                                    struct pawl_error *err)
+{
+    struct failover_line *line = failover_line(f, in->queue);
+    enum pawl_status status = storage_alter(primary, in, out, err);
+
+    if (status < 0)
+        return status;
+    if (line && (in->kind == PAWL_ALTER_PAUSE || in->kind == PAWL_ALTER_RESUME))
+        failover_mirror_pause(f, line, in->kind == PAWL_ALTER_PAUSE);
+    else if (failover_spooled(f) && !is_of_queue(in->kind))
+        status = alter_rest(f, in, out, err);
+    return status;
+}
+
+enum pawl_status failover_alter(struct pawl_storage *self, const struct pawl_alter *in,
+                                struct pawl_alter_reply *out, struct pawl_error *err)
+{
+    struct failover *f = failover_of(self);
+    struct pawl_error own = { 0 };
+    struct pawl_storage *primary;
+    enum pawl_status status;
+
+    failover_heed(f);
+    if (!failover_away(f)) {
+        primary = failover_primary(f, &own);
+        status = primary ? alter_there(f, primary, in, out, &own) : own.status;
+        /* One that was sent may have been done: that is for the caller to know. */
+        if (!failover_lost(f, status, &own) || status == PAWL_EUNKNOWN) {
+            if (status < 0 && err)
+                *err = own;
+            return status;
+        }
+    }
+    if (in->kind == PAWL_ALTER_RETENTION)
+        return failover_unreachable(f, err);
+    status = alter_here(f, in, PAWL_EUNREACHABLE, out, err);
+    return status < 0 || in->ids ? status : PAWL_SPOOLED;
+}
+
+/* --- whole jobs to and from elsewhere: not to a spool --------------------------- */
+
+enum pawl_status failover_take_out(struct pawl_storage *self,
+                                   const struct pawl_take_out *in,
+                                   struct pawl_take_out_reply *out,
+                                   struct pawl_error *err)
+{
+    struct failover *f = failover_of(self);
+    struct pawl_storage *primary;
+
+    if (failover_away(f))
+        return failover_unreachable(f, err);
+    primary = failover_primary(f, err);
+    return primary ? storage_take_out(primary, in, out, err) : PAWL_EUNREACHABLE;
+}
+
+enum pawl_status failover_bring_in(struct pawl_storage *self,
+                                   const struct pawl_bring_in *in,
+                                   struct pawl_put_result *results,
+                                   struct pawl_error *err)
+{
+    struct failover *f = failover_of(self);
+    struct pawl_storage *primary;
+
+    if (failover_away(f))
+        return failover_unreachable(f, err);
+    primary = failover_primary(f, err);
+    return primary ? storage_bring_in(primary, in, results, err) : PAWL_EUNREACHABLE;
+}
+
+enum pawl_status failover_tally(struct pawl_storage *self, const char *queue,
+                                struct pawl_session mover, bool forget,
+                                struct pawl_tally *out, struct pawl_error *err)
+{
+    struct failover *f = failover_of(self);
+    struct pawl_storage *primary;
+
+    if (failover_away(f))
+        return failover_unreachable(f, err);
+    primary = failover_primary(f, err);
+    return primary ? storage_tally(primary, queue, mover, forget, out, err)
+                   : PAWL_EUNREACHABLE;
+}

@@ -1,0 +1,198 @@
+/* failover_drain.c - the way back of all that is in the spool.
+ *
+ * One process of the host drains at a time, batch by batch; whoever dies leaves what
+ * he held to the next one (relay.h). While jobs that were claimed here still run, the
+ * spool is not empty, and it is looked at again and again.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "storage/failover/failover_internal.h"
+#include "storage/relay.h"
+#include "util/clock.h"
+
+#define NS_PER_MS INT64_C(1000000)
+#define BATCH 200
+#define LOOK_AGAIN_MS 200 /* while jobs that were claimed here still run */
+#define TRY_AGAIN_MS 1000 /* after the primary refused something */
+#define MAX_CRASHES 3     /* of jobs whose worker died meanwhile */
+
+static const struct pawl_session drain_mover = { "pawl-failover\0\0\002" };
+
+/* --- the spool's contents ------------------------------------------------------- */
+
+static bool is_empty(const struct pawl_queue_stats *queue)
+{
+    uint64_t jobs = 0;
+
+    if (failover_is_reserved(queue->name)) /* what was set aside stays there */
+        return queue->jobs[PAWL_PENDING] + queue->jobs[PAWL_HELD] == 0;
+    for (int state = PAWL_STATE_FIRST; state <= PAWL_STATE_LAST; state++)
+        jobs += queue->jobs[state];
+    return jobs == 0;
+}
+
+bool failover_spool_empty(struct failover *f)
+{
+    struct pawl_stats *stats = NULL;
+    bool empty = true;
+
+    if (storage_stats(f->spool, NULL, &stats, NULL) < 0)
+        return false;
+    for (size_t i = 0; i < stats->queue_count; i++)
+        empty = empty && is_empty(&stats->queues[i]);
+    pawl_stats_free(stats);
+    return empty;
+}
+
+/* --- draining ------------------------------------------------------------------- */
+
+/* A drain under way: to where, and how fast. */
+struct drain {
+    struct failover *f;
+    struct pawl_storage *to;
+    struct relay relay;
+    int64_t begun_ns;
+    uint64_t done; /* jobs */
+};
+
+static bool is_over(const struct drain *drain)
+{
+    return atomic_load(&drain->f->stopping) ||
+           breaker_state(&drain->f->breaker) != BREAKER_DRAINING;
+}
+
+/* Not faster than the rate: what just came back must not be brought down again. */
+static void keep_rate(const struct drain *drain)
+{
+    const struct failover *f = drain->f;
+    int64_t due, left;
+
+    if (f->settings.drain_rate == 0 || f->config.urgent)
+        return;
+    due = drain->begun_ns +
+          (int64_t)((double)drain->done / (double)f->settings.drain_rate * 1e9);
+    while ((left = (due - clock_mono_ns()) / NS_PER_MS) > 0 && !is_over(drain))
+        breaker_wait(&f->breaker, breaker_word(&f->breaker), left < 100 ? left : 100);
+}
+
+/* Promote, take back from dead workers; nobody else may do it here. What is finished
+ * is moved, not removed. */
+static enum pawl_status sweep_here(const struct drain *drain, const char *queue,
+                                   struct pawl_error *err)
+{
+    static const struct pawl_keep for_ever = { -1, -1 };
+    struct pawl_sweep sweep = { .queue = queue, .limit = 1000,
+                                .max_crashes = MAX_CRASHES,
+                                .retention = { for_ever, for_ever, for_ever } };
+    struct pawl_sweep_reply reply;
+
+    return storage_sweep(drain->f->spool, &sweep, &reply, err);
+}
+
+static enum pawl_status drain_queue(struct drain *drain, const char *queue,
+                                    struct pawl_error *err)
+{
+    struct relay_counts counts = { 0 };
+    enum pawl_status status = sweep_here(drain, queue, err);
+
+    if (status >= 0)
+        status = relay_resume(&drain->relay, queue, &counts, err);
+    while (status >= 0 && status != PAWL_EMPTY && !is_over(drain)) {
+        status = relay_next(&drain->relay, queue, &counts, err);
+        drain->done += counts.moved + counts.duplicates;
+        counts = (struct relay_counts){ 0 };
+        keep_rate(drain);
+    }
+    return status;
+}
+
+static enum pawl_status drain_queues(struct drain *drain, struct pawl_error *err)
+{
+    struct pawl_stats *stats = NULL;
+    enum pawl_status status = storage_stats(drain->f->spool, NULL, &stats, err);
+
+    if (status < 0)
+        return status;
+    for (size_t i = 0; i < stats->queue_count && status >= 0 && !is_over(drain); i++)
+        if (!failover_is_reserved(stats->queues[i].name) &&
+            !is_empty(&stats->queues[i]))
+            status = drain_queue(drain, stats->queues[i].name, err);
+    pawl_stats_free(stats);
+    return status;
+}
+
+static const unsigned all_but_processing =
+    PAWL_STATE_BIT(PAWL_SCHEDULED) | PAWL_STATE_BIT(PAWL_PENDING) |
+    PAWL_STATE_BIT(PAWL_FAILED) | PAWL_STATE_BIT(PAWL_COMPLETED) |
+    PAWL_STATE_BIT(PAWL_DEAD) | PAWL_STATE_BIT(PAWL_CANCELLED);
+
+/* Everything that can go now. */
+static enum pawl_status drain_once(struct drain *drain, struct pawl_error *err)
+{
+    enum pawl_status status;
+
+    status = failover_deliver(drain->f, drain->to, &drain->done, err);
+    keep_rate(drain);
+    if (status >= 0 && !is_over(drain))
+        status = drain_queues(drain, err);
+    return status;
+}
+
+/* Until the spool is empty or the state is another. Returns what stopped it. */
+static enum pawl_status drain_all(struct drain *drain, struct pawl_error *err)
+{
+    struct breaker *breaker = &drain->f->breaker;
+    enum pawl_status status = PAWL_OK;
+
+    while (status >= 0 && !is_over(drain)) {
+        status = drain_once(drain, err);
+        if (status < 0)
+            break;
+        if (failover_spool_empty(drain->f)) {
+            breaker_drained(breaker);
+            break;
+        }
+        breaker_wait(breaker, breaker_word(breaker), LOOK_AGAIN_MS);
+    }
+    return status;
+}
+
+/* The primary refused it, and is not away: this needs a person. Said once. */
+static void tell_refused(struct failover *f, const struct pawl_error *err)
+{
+    if (f->refused == err->status)
+        return;
+    f->refused = err->status;
+    failover_log(f, PAWL_LOG_ERROR, "drain-refused",
+                 "what is spooled at %s cannot go to %s: %s; trying again",
+                 f->spool->where, f->where, err->message);
+}
+
+pawl_duration failover_drain(struct failover *f)
+{
+    struct drain drain = { .f = f, .begun_ns = clock_mono_ns() };
+    struct pawl_error err = { 0 };
+    enum pawl_status status;
+
+    if (!breaker_drain_begin(&f->breaker))
+        return TRY_AGAIN_MS;
+    status = failover_connect(f, f->config.deadline, &drain.to, &err);
+    if (status >= 0) {
+        drain.relay = (struct relay){ .from = f->spool, .to = drain.to,
+                                      .mover = drain_mover, .limit = BATCH,
+                                      .states = all_but_processing,
+                                      .clock = &f->config.clock,
+                                      .merged = failover_tell_merged, .context = f };
+        status = drain_all(&drain, &err);
+    }
+    storage_close(drain.to);
+    breaker_drain_end(&f->breaker);
+    if (failover_is_away(status))
+        breaker_lost(&f->breaker, err.message);
+    else if (status < 0)
+        tell_refused(f, &err);
+    else
+        f->refused = PAWL_OK;
+    return status < 0 ? TRY_AGAIN_MS : 0;
+}

@@ -1,0 +1,317 @@
+/* failover_notes.c - calls that the primary did not answer, kept in the spool until it
+ * does: jobs of reserved queues, whose payload is the call (packet.h). So there is no
+ * second format, and what holds for jobs holds for them. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "storage/failover/failover_internal.h"
+#include "storage/failover/packet.h"
+#include "storage/relay.h"
+#include "util/clock.h"
+
+#define NOTE_MAX ((size_t)256 << 20) /* bytes of one */
+#define NOTE_TRIES 3
+#define HOLD_MOST 8 /* notes in the hand at once: each may be large */
+#define PAGE 8
+
+static const struct pawl_session note_mover = { "pawl-failover\0\0\001" };
+
+/* --- keeping -------------------------------------------------------------------- */
+
+static enum pawl_status note(struct failover *f, const char *queue, struct buf *packet,
+                             struct pawl_error *err)
+{
+    struct pawl_new_job job = {
+        .queue = queue, .type = "", .payload = packet->data,
+        .payload_size = packet->len, .priority = 1, .max_attempts = 1,
+        .id = pawl_id_new(queue, clock_wall_ms()),
+    };
+    struct pawl_put put = { .queue = queue, .session = f->note_session,
+                            .seq = atomic_fetch_add(&f->note_seq, 1) + 1,
+                            .jobs = &job, .job_count = 1 };
+    struct pawl_put_result result;
+    enum pawl_status status = PAWL_EUNKNOWN;
+
+    if (packet->failed)
+        status = pawl_error_set(err, PAWL_ENOMEM, "out of memory");
+    for (int i = 0; i < NOTE_TRIES && status == PAWL_EUNKNOWN; i++)
+        status = storage_put(f->spool, &put, &result, err);
+    buf_clear(packet);
+    if (status >= 0) {
+        breaker_refilled(&f->breaker);
+        failover_heed(f);
+    }
+    return status;
+}
+
+enum pawl_status failover_note_put(struct failover *f, const struct pawl_put *put,
+                                   struct pawl_error *err)
+{
+    struct buf packet;
+
+    buf_init(&packet, NOTE_MAX);
+    packet_write_put(&packet, put);
+    return note(f, FAILOVER_SENT, &packet, err);
+}
+
+enum pawl_status failover_note_outcomes(struct failover *f,
+                                        const struct pawl_exchange *exchange,
+                                        struct pawl_error *err)
+{
+    struct buf packet;
+
+    buf_init(&packet, NOTE_MAX);
+    packet_write_outcomes(&packet, exchange);
+    return note(f, FAILOVER_OUTCOMES, &packet, err);
+}
+
+/* --- delivering: outcomes ------------------------------------------------------- */
+
+static enum pawl_status deliver_outcomes(struct failover *f, struct pawl_storage *to,
+                                         const struct packet *packet,
+                                         struct pawl_error *err)
+{
+    const struct pawl_exchange *exchange = &packet->exchange;
+    enum pawl_status *results = calloc(exchange->outcome_count, sizeof *results);
+    struct pawl_exchange_reply reply = { .outcomes = results };
+    enum pawl_status status;
+    size_t stale = 0;
+
+    if (!results)
+        return pawl_error_set(err, PAWL_ENOMEM, "out of memory");
+    status = storage_exchange(to, exchange, &reply, err);
+    for (size_t i = 0; i < exchange->outcome_count && status >= 0; i++)
+        stale += results[i] == PAWL_STALE;
+    free(results);
+    if (stale > 0)
+        failover_log(f, PAWL_LOG_WARN, "outcome-stale",
+                     "%zu outcomes in queue '%s' came back too late: others have "
+                     "those jobs by now", stale, exchange->queue);
+    return status;
+}
+
+/* --- delivering: puts ----------------------------------------------------------- */
+
+/* What was meant from then on is meant from then on still. */
+static void age(struct pawl_new_job *job, const struct pawl_job *note)
+{
+    pawl_duration passed = clock_wall_ms() - note->enqueued_at;
+
+    if (job->delay > 0) {
+        job->run_at = note->enqueued_at + job->delay;
+        job->delay = 0;
+    }
+    if (job->ttl > 0)
+        job->ttl = passed < 0 ? job->ttl : job->ttl > passed ? job->ttl - passed : 1;
+}
+
+/* A job of a put, as if it stood in a store. */
+static struct pawl_job as_job(const struct pawl_new_job *job,
+                              const struct pawl_job *note)
+{
+    return (struct pawl_job){
+        .id = job->id,
+        .queue = job->queue,
+        .type = job->type ? job->type : "",
+        .key = job->key ? job->key : "",
+        .group = job->group ? job->group : "",
+        .state = PAWL_HELD,
+        .key_mode = job->key_mode,
+        .priority = job->priority,
+        .max_attempts = job->max_attempts,
+        .backoff = job->backoff,
+        .timeout = job->timeout,
+        .key_ttl = job->key_ttl,
+        .enqueued_at = note->enqueued_at,
+        .run_at = job->run_at ? job->run_at : note->enqueued_at + job->delay,
+        .expires_at = job->ttl ? note->enqueued_at + job->ttl : 0,
+        .payload = job->payload ? job->payload : "",
+        .payload_size = job->payload_size,
+        .result = "",
+    };
+}
+
+/* Their key is another's there: they are not lost without a word. */
+static enum pawl_status merge_refused(struct failover *f, struct pawl_storage *to,
+                                      const struct packet *packet,
+                                      const struct pawl_job *note,
+                                      const struct pawl_put_result *results,
+                                      struct pawl_error *err)
+{
+    enum pawl_status status = PAWL_OK;
+
+    for (size_t i = 0; i < packet->put.job_count && status >= 0; i++) {
+        struct pawl_job job = as_job(&packet->jobs[i], note);
+        struct pawl_session session;
+        if (results[i].status != PAWL_KEY_TAKEN)
+            continue;
+        memcpy(session.b, job.id.b, sizeof session.b);
+        session.b[0] ^= 0x80;
+        status = relay_merge(to, &job, results[i].id, session, &f->config.clock, err);
+        if (status >= 0)
+            failover_tell_merged(f, &job, results[i].id);
+    }
+    return status;
+}
+
+static enum pawl_status deliver_put(struct failover *f, struct pawl_storage *to,
+                                    struct packet *packet, const struct pawl_job *note,
+                                    struct pawl_error *err)
+{
+    size_t count = packet->put.job_count;
+    struct pawl_put_result *results = calloc(count, sizeof *results);
+    enum pawl_status status;
+
+    if (!results)
+        return pawl_error_set(err, PAWL_ENOMEM, "out of memory");
+    for (size_t i = 0; i < count; i++)
+        age(&packet->jobs[i], note);
+    status = storage_put(to, &packet->put, results, err);
+    if (status >= 0)
+        status = merge_refused(f, to, packet, note, results, err);
+    free(results);
+    return status;
+}
+
+/* --- delivering ----------------------------------------------------------------- */
+
+static enum pawl_status deliver_one(struct failover *f, struct pawl_storage *to,
+                                    const struct pawl_job *note, uint64_t *done,
+                                    struct pawl_error *err)
+{
+    struct packet packet;
+    enum pawl_status status = packet_read(note->payload, note->payload_size, &packet,
+                                          err);
+
+    if (status < 0)
+        return status;
+    if (packet.exchange.queue) {
+        *done += packet.exchange.outcome_count;
+        status = deliver_outcomes(f, to, &packet, err);
+    } else {
+        *done += packet.put.job_count;
+        status = deliver_put(f, to, &packet, note, err);
+    }
+    packet_clear(&packet);
+    return status;
+}
+
+static enum pawl_status settle(struct failover *f, const char *queue,
+                               enum pawl_take_kind kind, struct pawl_id id,
+                               struct pawl_error *err)
+{
+    enum pawl_status result;
+    struct pawl_take_out in = { .queue = queue, .mover = note_mover, .kind = kind,
+                                .ids = &id, .id_count = 1 };
+    struct pawl_take_out_reply out = { .results = &result };
+
+    return storage_take_out(f->spool, &in, &out, err);
+}
+
+/* One that cannot be read must not stop the others: it is set aside as cancelled. */
+static enum pawl_status set_aside(struct failover *f, const char *queue,
+                                  const struct pawl_job *note,
+                                  const struct pawl_error *why)
+{
+    struct pawl_alter alter = { .queue = queue, .kind = PAWL_ALTER_CANCEL,
+                                .from_states = PAWL_STATE_BIT(PAWL_PENDING),
+                                .ids = &note->id, .id_count = 1 };
+    enum pawl_status result;
+    struct pawl_alter_reply reply = { .results = &result };
+
+    failover_log(f, PAWL_LOG_ERROR, "spool-damaged", "%s: %s; it stays there, cancelled",
+                 f->spool->where, why->message);
+    settle(f, queue, PAWL_TAKE_RELEASE, note->id, NULL);
+    return storage_alter(f->spool, &alter, &reply, NULL);
+}
+
+static enum pawl_status deliver_some(struct failover *f, struct pawl_storage *to,
+                                     const char *queue, uint64_t *done, size_t *count,
+                                     struct pawl_error *err)
+{
+    struct pawl_job *notes[HOLD_MOST];
+    struct pawl_take_out in = { .queue = queue, .mover = note_mover,
+                                .kind = PAWL_TAKE_HOLD, .limit = HOLD_MOST,
+                                .from_states = PAWL_STATE_BIT(PAWL_PENDING) };
+    struct pawl_take_out_reply out = { .jobs = notes };
+    struct pawl_error own = { 0 };
+    enum pawl_status status = storage_take_out(f->spool, &in, &out, &own);
+
+    *count = out.job_count;
+    for (size_t i = 0; i < out.job_count; i++) {
+        if (status >= 0) {
+            status = deliver_one(f, to, notes[i], done, &own);
+            if (status == PAWL_EFORMAT || status == PAWL_ETOOOLD)
+                status = set_aside(f, queue, notes[i], &own);
+            else if (status >= 0)
+                status = settle(f, queue, PAWL_TAKE_CONFIRM, notes[i]->id, &own);
+        }
+        pawl_job_free(notes[i]);
+    }
+    if (status < 0 && err)
+        *err = own;
+    return status < 0 ? status : PAWL_OK;
+}
+
+enum pawl_status failover_deliver(struct failover *f, struct pawl_storage *to,
+                                  uint64_t *done, struct pawl_error *err)
+{
+    static const char *const queues[] = { FAILOVER_OUTCOMES, FAILOVER_SENT };
+    enum pawl_status status = PAWL_OK;
+    size_t count;
+
+    /* Outcomes first: the leases of their jobs run out. */
+    for (int i = 0; i < 2 && status >= 0; i++)
+        do
+            status = deliver_some(f, to, queues[i], done, &count, err);
+        while (status >= 0 && count > 0 && !atomic_load(&f->stopping));
+    return status;
+}
+
+/* --- looking -------------------------------------------------------------------- */
+
+static enum pawl_status find_in(const struct pawl_job *note, struct pawl_id id,
+                                struct pawl_job **out, struct pawl_error *err)
+{
+    enum pawl_status status = PAWL_NOT_FOUND;
+    struct packet packet;
+
+    if (packet_read(note->payload, note->payload_size, &packet, NULL) < 0)
+        return PAWL_NOT_FOUND;
+    for (size_t i = 0; i < packet.put.job_count && status == PAWL_NOT_FOUND; i++) {
+        struct pawl_job job;
+        if (memcmp(&packet.jobs[i].id, &id, sizeof id) != 0)
+            continue;
+        job = as_job(&packet.jobs[i], note);
+        *out = pawl_job_copy(&job);
+        status = *out ? PAWL_OK : pawl_error_set(err, PAWL_ENOMEM, "out of memory");
+    }
+    packet_clear(&packet);
+    return status;
+}
+
+enum pawl_status failover_noted_job(struct failover *f, struct pawl_id id,
+                                    struct pawl_job **out, struct pawl_error *err)
+{
+    static const enum pawl_state states[] = { PAWL_PENDING, PAWL_HELD };
+    enum pawl_status found = PAWL_NOT_FOUND;
+
+    for (int i = 0; i < 2 && found == PAWL_NOT_FOUND; i++) {
+        struct pawl_job *notes[PAGE];
+        struct pawl_list in = { .queue = FAILOVER_SENT, .state = states[i],
+                                .limit = PAGE };
+        struct pawl_list_reply reply = { .jobs = notes };
+        do {
+            enum pawl_status status = storage_list(f->spool, &in, &reply, err);
+            if (status < 0)
+                return status;
+            for (size_t k = 0; k < reply.job_count; k++) {
+                if (found == PAWL_NOT_FOUND)
+                    found = find_in(notes[k], id, out, err);
+                pawl_job_free(notes[k]);
+            }
+            in.after = reply.next;
+        } while (reply.next.set && found == PAWL_NOT_FOUND);
+    }
+    return found;
+}

@@ -1,0 +1,40 @@
+/* sqlite_spool.c - where the spool of a primary lies, if nobody said. */
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sqlite_path.h"
+#include "sqlite_storage.h"
+
+/* FNV-1a: the name need not be secret, only another one for each primary. */
+static uint64_t hash(const char *text)
+{
+    uint64_t value = UINT64_C(14695981039346656037);
+
+    for (; *text; text++)
+        value = (value ^ (unsigned char)*text) * UINT64_C(1099511628211);
+    return value;
+}
+
+enum pawl_status sqlite_spool_url(const char *where, char *url, size_t size,
+                                  struct pawl_error *err)
+{
+    struct sqlite_path usual = { 0 };
+    enum pawl_status status = path_resolve("", false, &usual, err);
+    int stem, n;
+
+    if (status != PAWL_OK)
+        return status;
+    stem = (int)strlen(usual.file);
+    if (stem > 3 && strcmp(usual.file + stem - 3, ".db") == 0)
+        stem -= 3;
+    n = snprintf(url, size, "sqlite:%.*s-spool-%016llx.db", stem, usual.file,
+                 (unsigned long long)hash(where));
+    if (strchr(usual.file, '?') || n < 0 || (size_t)n >= size)
+        status = pawl_error_set(err, PAWL_EDENIED,
+                                "'%s' cannot be written as a URL: name another file",
+                                usual.file);
+    free(usual.file);
+    return status;
+}

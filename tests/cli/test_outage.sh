@@ -1,0 +1,154 @@
+#!/bin/sh
+# test_outage.sh - a Redis that is away, from the shell: what each command says and
+# answers, and that everything is there when it is back.
+. "${0%/*}/lib.sh"
+. "$root/tests/cli/lib_redis.sh"
+unset PAWL_FALLBACK
+
+back() {
+    redis_up --appendonly yes --appendfsync always
+}
+times='dwell=200ms&trial=100ms'
+url=redis+unix://$socket
+export PAWL_URL="$url?$times"
+falling="*Redis configured but not available, falling back to SQLite at $XDG_STATE_HOME/pawl/pawl-spool-*.db ($url: *"
+
+# warned NAME CODE OUT : one warning, and this
+warned_as() {
+    test "$code" -eq "$1" && matches "$err" "$3$falling" && matches "$out" "$2"
+}
+warned() {
+    ok "$1" warned_as "$2" "$3" "${4-}"
+}
+stat() {
+    "$PAWL" --json stats "$@" 2>/dev/null | field "${expression}"
+}
+mode() {
+    expression='j["mode"]' stat
+}
+is_primary() {
+    test "$(mode)" = primary
+}
+
+# --- away at the start ---------------------------------------------------------------
+
+run enqueue first
+warned "enqueue is spooled" 0 "$id" "pawl enqueue: "
+first=$out
+run --json enqueue second
+warned "and says so" 0 '*"status":"SPOOLED"*'
+second=$(printf %s "$out" | field 'j["id"]')
+printf 'a\nb\nc\n' >.lines
+run_in .lines enqueue -q lines --lines
+warned "lines" 0 "$id
+$id
+$id"
+
+is "the mode" "$(mode)" spooling
+is "how many" "$(expression='j["spooled"]' stat)" 5
+is "counts" "$(expression='[q["pending"] for q in j["queues"]]' stat)" "[2, 3]"
+is "where is the primary" "$(expression='j["storage"] + " " + j["where"]' stat)" "redis $url"
+run stats
+warned "stats for a person" 0 "redis $url
+spooling: it is away; these are the jobs of this host's spool
+QUEUE*default*lines*"
+run stats -q nosuch
+warned "a queue that may be there" 0 "*nosuch*"
+run queues
+warned "queues" 0 "default
+lines"
+
+run --json list
+warned "list shows the spool, and is no success" 69 '*"payload":"first"*"payload":"second"*'
+like "and says why" "$err" "*pawl list: $url is away: this is about what is spooled on this host, and nothing else"
+run show "$first"
+warned "show a spooled job" 0 "*$first*first*"
+other=00000000000000000000000000
+run show $other
+warned "show another" 69 ""
+like "which may be there" "$err" "*pawl show: $url is away since * s: *"
+run cancel $second $other
+warned "cancel what is here" 69 "$second"
+like "and not what is not" "$err" "*pawl cancel: job $other: storage cannot be reached*"
+run clean --state cancelled
+warned "clean what is here" 69 "1 job removed"
+run pause -q lines
+warned "pause, on this host" 69 ""
+run health
+warned "health" 0 "*mode*spooling*spool*$XDG_STATE_HOME/pawl/pawl-spool-*.db*warning*away since 20*, jobs are spooled: *"
+run --json health
+warned "its mode" 0 '*"mode":"spooling"*'
+run doctor
+warned "doctor wants attention" 1 "*attention*away since 20*"
+
+# --- working meanwhile ------------------------------------------------------------------
+
+timeout 60 "$PAWL" work --drain -- cat >.work.out 2>.work.err &
+worker=$!
+is_done() {
+    test "$("$PAWL" --json show "$first" 2>/dev/null | field 'j["state"]')" = completed
+}
+ok "a worker runs what is spooled" until_ok is_done
+like "it says where it works" "$(cat .work.err)" "$falling*"
+expression='[q["pending"] for q in j["queues"] if q["name"] == "lines"]'
+is "what is paused waits" "$(stat)" "[3]"
+ok "and the worker waits for the primary" kill -0 $worker
+
+# --- back ---------------------------------------------------------------------------------
+
+back
+ok "the worker ends by itself" wait $worker
+ok "all is as before" until_ok is_primary
+is "nothing is in the spool" "$(expression='j["spooled"]' stat)" 0
+is "the job that ran here is done there" "$(job "$first" 'j["state"]')" completed
+export PAWL_URL="$url?fallback=off"
+is "really there" "$(job "$first" 'j["state"]')" completed
+is "and the others" "$("$PAWL" --json list -q lines | field '[x["payload"] for x in all]')" '["a", "b", "c"]'
+is "the pause was this host's" "$(expression='[q["paused"] for q in j["queues"]]' stat)" "[false, false]"
+export PAWL_URL="$url?$times"
+run enqueue direct
+done_with "enqueue goes there again" "$id"
+run doctor
+done_with "doctor has nothing to say of it" "*mode*primary*spool*pawl-spool-*.db*all is well in $url"
+
+# --- pawl drain -----------------------------------------------------------------------------
+
+export PAWL_URL="$url?dwell=1h&trial=1h"
+run drain
+is "nothing to drain" "$code $err" "0 pawl drain: the spool is empty: 0 drained"
+redis_down
+"$PAWL" enqueue -q lines late >/dev/null 2>&1
+run drain
+ok "drain, and it is away" test "$code" -eq 69
+like "jobs stay" "$err" "*pawl drain: $url is away; 1 jobs stay in the spool"
+back
+run --json drain
+ok "drain does not wait for the hour" test "$code" -eq 0
+like "its last line" "$out" '*{"mode":"primary","spooled":0,"drained":1}'
+is "the job is there" "$("$PAWL" --json list -q lines | field 'all[-1]["payload"]')" late
+run drain extra
+refused "drain takes no word" 2 "pawl drain: unexpected 'extra'"
+PAWL_URL=sqlite:$work/own.db run drain
+is "no spool at all" "$code $err" "0 pawl drain: $work/own.db has no spool"
+
+# --- the environment that installations have --------------------------------------------------
+
+unset PAWL_URL
+redis_down
+JOB_QUEUE_STORAGE=redis REDIS_HOST=127.0.0.1 REDIS_PORT=$port
+export JOB_QUEUE_STORAGE REDIS_HOST REDIS_PORT
+run enqueue by-environment
+like "falls back as well" "$code $err" "0 *Redis configured but not available, falling back to SQLite at *(redis://127.0.0.1:$port/0: *"
+PAWL_FALLBACK=off run enqueue refused
+refused "off for a host" 69 "pawl enqueue: redis at 127.0.0.1:$port: connection refused*"
+PAWL_FALLBACK=sqlite:$work/elsewhere.db run enqueue elsewhere
+like "or elsewhere" "$code $err" "0 *falling back to SQLite at $work/elsewhere.db (*"
+PAWL_FALLBACK=maybe run enqueue x
+refused "or wrong" 2 "pawl enqueue: PAWL_FALLBACK: fallback is 'off', or a URL like sqlite:PATH"
+unset JOB_QUEUE_STORAGE REDIS_HOST REDIS_PORT
+
+# A spool for a Redis that nobody names any more is found by doctor, from beside it.
+back
+PAWL_URL="$url" run doctor
+like "a spool left behind" "$out" "*a spool for redis://127.0.0.1:*/0 is left at $XDG_STATE_HOME/pawl/pawl-spool-*.db since 20*"
+finish

@@ -1,0 +1,400 @@
+/* test_breaker.c - the state that all processes of a host share, and the bytes of what
+ * is kept for the primary. */
+#include <check.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "storage/failover/breaker.h"
+#include "storage/failover/packet.h"
+#include "temp_dir.h"
+#include "util/clock.h"
+
+static struct temp_dir folder;
+static char path[300];
+static struct breaker one, two;
+static struct pawl_error err;
+
+static void open_both(pawl_duration dwell, pawl_duration trial)
+{
+    ck_assert_int_eq(breaker_open(&one, path, "redis://a", dwell, trial, &err), PAWL_OK);
+    ck_assert_int_eq(breaker_open(&two, path, "redis://a", dwell, trial, &err), PAWL_OK);
+}
+
+static void setup(void)
+{
+    temp_dir_make(&folder);
+    snprintf(path, sizeof path, "%s/spool.db.breaker", folder.path);
+}
+
+static void teardown(void)
+{
+    if (one.page)
+        breaker_close(&one);
+    if (two.page)
+        breaker_close(&two);
+    temp_dir_remove(&folder);
+}
+
+static void sleep_ms(long ms)
+{
+    struct timespec t = { ms / 1000, ms % 1000 * 1000000 };
+    nanosleep(&t, NULL);
+}
+
+static void await_probe(void)
+{
+    for (int i = 0; i < 20000 && !breaker_probe_due(&one); i++)
+        sleep_ms(1);
+}
+
+/* Another process's breaker knows at once, and one that begins later. */
+START_TEST(shared_by_all)
+{
+    struct breaker later;
+    open_both(10000, 10000);
+    ck_assert_int_eq(breaker_state(&two), BREAKER_CLOSED);
+    breaker_lost(&one, "it is gone");
+    ck_assert(breaker_away(&two));
+    ck_assert_str_eq(two.page->reason, "it is gone");
+    ck_assert_int_eq(breaker_open(&later, path, "redis://a", 1, 1, &err), PAWL_OK);
+    ck_assert(breaker_away(&later));
+    breaker_close(&later);
+}
+END_TEST
+
+/* Not before the dwell, one probe at a time, a whole trial, then draining, then
+ * closed. */
+START_TEST(the_way_back)
+{
+    open_both(30, 40);
+    breaker_lost(&one, "gone");
+    ck_assert(!breaker_probe_due(&one));
+    await_probe();
+    ck_assert(!breaker_probe_due(&two)); /* it is one's */
+    ck_assert(!breaker_answered(&one, false));
+    ck_assert_int_eq(breaker_state(&two), BREAKER_TRIAL);
+    ck_assert(!breaker_answered(&one, false));
+    sleep_ms(45);
+    ck_assert(breaker_answered(&one, false));
+    ck_assert_int_eq(breaker_state(&two), BREAKER_DRAINING);
+    breaker_drained(&two);
+    ck_assert_int_eq(breaker_state(&one), BREAKER_CLOSED);
+    breaker_refilled(&one);
+    ck_assert_int_eq(breaker_state(&two), BREAKER_DRAINING);
+}
+END_TEST
+
+/* A probe that fails ends the trial, and the next begins from its start. */
+START_TEST(a_trial_fails)
+{
+    open_both(20, 200);
+    breaker_lost(&one, "gone");
+    await_probe();
+    breaker_answered(&one, false);
+    breaker_lost(&one, "gone again");
+    ck_assert_int_eq(breaker_state(&one), BREAKER_OPEN);
+    await_probe();
+    breaker_answered(&one, false);
+    ck_assert_int_eq(breaker_state(&one), BREAKER_TRIAL);
+    ck_assert(!breaker_answered(&one, false));
+}
+END_TEST
+
+/* A link that comes and goes: a hundredth of a minute stands for a minute here, and it
+ * comes and goes each hundredth of a second. At most two changes between using the
+ * primary and not. */
+START_TEST(no_flapping)
+{
+    int64_t end = clock_mono_ns() + INT64_C(600) * 1000000;
+    int changes = 0;
+    bool away = false;
+    open_both(50, 20);
+    while (clock_mono_ns() < end) {
+        bool up = clock_mono_ns() / 10000000 % 2 == 0;
+        if (!up)
+            breaker_lost(&one, "down");
+        if (breaker_probe_due(&one)) {
+            if (up)
+                breaker_answered(&one, false);
+            else
+                breaker_lost(&one, "down");
+        }
+        changes += breaker_away(&one) != away;
+        away = breaker_away(&one);
+        sleep_ms(1);
+    }
+    ck_assert_int_ge(changes, 1);
+    ck_assert_int_le(changes, 2);
+}
+END_TEST
+
+/* An outage soon after another lasts longer. */
+START_TEST(soon_again)
+{
+    open_both(20, 0);
+    breaker_lost(&one, "gone");
+    await_probe();
+    ck_assert(breaker_answered(&one, false));
+    breaker_lost(&one, "gone");
+    ck_assert_int_gt(breaker_probe_in(&one), 150);
+    ck_assert_int_le(breaker_probe_in(&one), 12 * 20);
+}
+END_TEST
+
+/* Times of before a boot lie in the future and hold up nothing. */
+START_TEST(after_a_boot)
+{
+    open_both(1000, 1000);
+    breaker_lost(&one, "gone");
+    atomic_store(&one.page->not_before, clock_boot_ms() + (INT64_C(1) << 40));
+    ck_assert(breaker_probe_due(&one));
+}
+END_TEST
+
+/* One drains at a time, and who dies lets go. */
+START_TEST(one_drains)
+{
+    open_both(10, 10);
+    ck_assert(breaker_drain_begin(&one));
+    ck_assert(!breaker_drain_begin(&one));
+    ck_assert(!breaker_drain_begin(&two));
+    breaker_drain_end(&one);
+    ck_assert(breaker_drain_begin(&two));
+    breaker_drain_end(&two);
+    pid_t child = fork();
+    if (child == 0) {
+        struct breaker own;
+        bool began = breaker_open(&own, path, "", 1, 1, NULL) == PAWL_OK &&
+                     breaker_drain_begin(&own);
+        _exit(began ? 0 : 1);
+    }
+    int result;
+    waitpid(child, &result, 0);
+    ck_assert_int_eq(result, 0);
+    ck_assert(breaker_drain_begin(&one));
+}
+END_TEST
+
+/* The store that answers is known again, and another one is told. */
+START_TEST(who_answers)
+{
+    struct pawl_session a = { { 1, 2 } }, b = { { 1, 3 } }, none = { { 0 } };
+    open_both(10, 10);
+    ck_assert(!breaker_meet(&one, &a));
+    ck_assert(!breaker_meet(&two, &a));
+    ck_assert(!breaker_meet(&two, &none));
+    ck_assert(breaker_meet(&two, &b));
+    ck_assert(!breaker_meet(&one, &b));
+    ck_assert_int_ne(atomic_load(&one.page->replaced), 0);
+}
+END_TEST
+
+static int found_count;
+
+static void note_other(void *context, const char *spool, const struct breaker_page *page)
+{
+    char wanted[300];
+    snprintf(wanted, sizeof wanted, "%s/spool.db", (const char *)context);
+    ck_assert_str_eq(spool, wanted);
+    ck_assert_str_eq(page->where, "redis://a");
+    found_count++;
+}
+
+/* A spool for another primary is found from beside it, while it is not empty. */
+START_TEST(left_behind)
+{
+    char beside[300];
+    open_both(10, 10);
+    snprintf(beside, sizeof beside, "%s/mine.db", folder.path);
+    breaker_others(beside, note_other, folder.path);
+    ck_assert_int_eq(found_count, 0);
+    breaker_refilled(&one);
+    breaker_others(beside, note_other, folder.path);
+    ck_assert_int_eq(found_count, 1);
+    snprintf(beside, sizeof beside, "%s/spool.db", folder.path);
+    breaker_others(beside, note_other, folder.path); /* that is itself */
+    ck_assert_int_eq(found_count, 1);
+}
+END_TEST
+
+/* A file that is not ours, or of a newer pawl, is refused by name. */
+START_TEST(wrong_files)
+{
+    struct breaker other = { 0 };
+    char text[400];
+    open_both(10, 10);
+    atomic_store(&one.page->format, 77);
+    ck_assert_int_eq(breaker_open(&other, path, "", 1, 1, &err), PAWL_EFORMAT);
+    snprintf(text, sizeof text, "'%s' has format 77, and this pawl knows only 1; use a "
+             "newer pawl", path);
+    ck_assert_str_eq(err.message, text);
+    breaker_close(&other);
+    unlink(path);
+    ck_assert_int_eq(symlink("/etc/hostname", path), 0);
+    ck_assert_int_eq(breaker_open(&other, path, "", 1, 1, &err), PAWL_EIO);
+    breaker_close(&other);
+}
+END_TEST
+
+/* --- packets -------------------------------------------------------------------- */
+
+static const struct pawl_new_job whole_job = {
+    .queue = "mail", .type = "send", .payload = "a\0b", .payload_size = 3,
+    .priority = 7, .delay = 5, .run_at = 99, .ttl = 1000, .max_attempts = 9,
+    .backoff = { .kind = PAWL_BACKOFF_LIST, .delay = 3, .cap = 4, .jitter = 50,
+                 .delay_count = 2, .delays = { 10, 20 } },
+    .timeout = 30, .key = "k", .key_mode = PAWL_KEY_THROTTLE, .key_ttl = 60,
+    .group = "g", .id = { { 1, 2, 3 } },
+};
+
+static struct pawl_outcome whole_outcome(void)
+{
+    return (struct pawl_outcome){ .id = { { 7 } }, .epoch = 5, .origin = 1 << 20,
+                                  .kind = PAWL_OUTCOME_RETRY, .delay = 2000,
+                                  .error = "no", .result = "r\0s", .result_size = 3 };
+}
+
+static struct buf write_put(void)
+{
+    struct pawl_new_job jobs[2] = { whole_job, { .queue = "mail", .priority = 1,
+                                                 .max_attempts = 1 } };
+    struct pawl_put put = { .queue = "mail", .session = { { 4 } }, .seq = 17,
+                            .jobs = jobs, .job_count = 2 };
+    struct buf out;
+    buf_init(&out, 1 << 20);
+    packet_write_put(&out, &put);
+    return out;
+}
+
+static struct buf write_outcomes(void)
+{
+    struct pawl_outcome outcomes[2] = { whole_outcome(), { .epoch = 1 } };
+    struct pawl_exchange exchange = { .queue = "mail", .owner = { { 3 } },
+                                      .outcomes = outcomes, .outcome_count = 2,
+                                      .claim_max = 50, .lease = 1,
+                                      .retention = { { 1, 2 }, { 3, 4 }, { -1, -1 } } };
+    struct buf out;
+    buf_init(&out, 1 << 20);
+    packet_write_outcomes(&out, &exchange);
+    return out;
+}
+
+/* A put comes back as it was. */
+START_TEST(packet_of_a_put)
+{
+    struct buf bytes = write_put();
+    struct packet packet;
+    ck_assert_int_eq(packet_read(bytes.data, bytes.len, &packet, &err), PAWL_OK);
+    ck_assert_ptr_null(packet.exchange.queue);
+    ck_assert_str_eq(packet.put.queue, "mail");
+    ck_assert_uint_eq(packet.put.seq, 17);
+    ck_assert_int_eq(packet.put.session.b[0], 4);
+    ck_assert_uint_eq(packet.put.job_count, 2);
+    const struct pawl_new_job *job = &packet.jobs[0];
+    ck_assert_str_eq(job->type, "send");
+    ck_assert_mem_eq(job->payload, "a\0b", 3);
+    ck_assert_uint_eq(job->payload_size, 3);
+    ck_assert_int_eq(job->priority, 7);
+    ck_assert_int_eq(job->delay, 5);
+    ck_assert_int_eq(job->run_at, 99);
+    ck_assert_int_eq(job->ttl, 1000);
+    ck_assert_int_eq(job->max_attempts, 9);
+    ck_assert_mem_eq(&job->backoff, &whole_job.backoff, sizeof job->backoff);
+    ck_assert_int_eq(job->timeout, 30);
+    ck_assert_str_eq(job->key, "k");
+    ck_assert_int_eq(job->key_mode, PAWL_KEY_THROTTLE);
+    ck_assert_int_eq(job->key_ttl, 60);
+    ck_assert_str_eq(job->group, "g");
+    ck_assert_mem_eq(&job->id, &whole_job.id, sizeof job->id);
+    ck_assert_ptr_null(packet.jobs[1].key);
+    ck_assert_ptr_null(packet.jobs[1].payload);
+    packet_clear(&packet);
+    buf_clear(&bytes);
+}
+END_TEST
+
+/* Outcomes come back as they were. */
+START_TEST(packet_of_outcomes)
+{
+    struct buf bytes = write_outcomes();
+    struct packet packet;
+    ck_assert_int_eq(packet_read(bytes.data, bytes.len, &packet, &err), PAWL_OK);
+    ck_assert_str_eq(packet.exchange.queue, "mail");
+    ck_assert_uint_eq(packet.exchange.outcome_count, 2);
+    ck_assert_uint_eq(packet.exchange.claim_max, 0);
+    ck_assert_int_eq(packet.exchange.owner.b[0], 3);
+    ck_assert_int_eq(packet.exchange.retention.dead.count, 4);
+    ck_assert_int_eq(packet.exchange.retention.cancelled.age, -1);
+    const struct pawl_outcome *o = &packet.outcomes[0];
+    ck_assert_uint_eq(o->epoch, 5);
+    ck_assert_uint_eq(o->origin, 1 << 20);
+    ck_assert_int_eq(o->kind, PAWL_OUTCOME_RETRY);
+    ck_assert_int_eq(o->delay, 2000);
+    ck_assert_str_eq(o->error, "no");
+    ck_assert_mem_eq(o->result, "r\0s", 3);
+    ck_assert_ptr_null(packet.outcomes[1].error);
+    packet_clear(&packet);
+    buf_clear(&bytes);
+}
+END_TEST
+
+/* Cut anywhere, or with a byte changed, it is refused or read as something: never
+ * past its end, and cut never as a whole. */
+START_TEST(packet_damaged)
+{
+    for (int kind = 0; kind < 2; kind++) {
+        struct buf bytes = kind ? write_put() : write_outcomes();
+        struct packet packet;
+        for (size_t n = 0; n < bytes.len; n++) {
+            char *cut = malloc(n ? n : 1); /* so that a sanitizer sees its end */
+            memcpy(cut, bytes.data, n);
+            ck_assert_int_eq(packet_read(cut, n, &packet, &err), PAWL_EFORMAT);
+            free(cut);
+        }
+        for (size_t at = 0; at < bytes.len; at++)
+            for (int bit = 0; bit < 8; bit++) {
+                char *copy = malloc(bytes.len);
+                memcpy(copy, bytes.data, bytes.len);
+                copy[at] = (char)(copy[at] ^ (1 << bit));
+                if (packet_read(copy, bytes.len, &packet, &err) == PAWL_OK)
+                    packet_clear(&packet);
+                free(copy);
+            }
+        buf_clear(&bytes);
+    }
+    ck_assert_str_eq(err.message, "a call that was kept is damaged, or of a newer pawl");
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("breaker");
+    TCase *t = tcase_create("breaker");
+    tcase_add_checked_fixture(t, setup, teardown);
+    tcase_set_timeout(t, 60);
+    tcase_add_test(t, shared_by_all);
+    tcase_add_test(t, the_way_back);
+    tcase_add_test(t, a_trial_fails);
+    tcase_add_test(t, no_flapping);
+    tcase_add_test(t, soon_again);
+    tcase_add_test(t, after_a_boot);
+    tcase_add_test(t, one_drains);
+    tcase_add_test(t, who_answers);
+    tcase_add_test(t, left_behind);
+    tcase_add_test(t, wrong_files);
+    tcase_add_test(t, packet_of_a_put);
+    tcase_add_test(t, packet_of_outcomes);
+    tcase_add_test(t, packet_damaged);
+    suite_add_tcase(suite, t);
+    SRunner *runner = srunner_create(suite);
+    srunner_set_tap(runner, "-");
+    srunner_run_all(runner, CK_SILENT);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed > 0;
+}

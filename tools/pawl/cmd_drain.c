@@ -1,0 +1,140 @@
+/* cmd_drain.c - pawl drain: give the primary what was spooled on this host, now.
+ *
+ * Any process that has the jobs open drains; this one does nothing else, does not
+ * wait for the breaker's times, and keeps no rate.
+ */
+#include "cmd.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "args.h"
+#include "util/clock.h"
+
+#define LOOK_MS 50
+#define TELL_MS 500
+#define AWAY_MS 5000 /* so long it may be away before we give up */
+
+enum { WAIT = 256 };
+
+static const struct args_option drain_options[] = {
+    {"wait", WAIT, NULL, "wait for the primary, however long it is away"},
+};
+
+static const struct args_spec drain_spec = {
+    .usage = "drain [--wait]",
+    .about = "Give the primary what was spooled on this host while it was away.\n"
+             "Any running program does that by itself; this does it at once, as fast\n"
+             "as it goes, and shows how far it is.\n",
+    .options = drain_options,
+    .option_count = 1,
+    .more = "With --json one object per line: mode, spooled, drained.\n\n"
+            "exit: 0 the spool is empty, 1 failed, 2 usage,\n"
+            "  69 the primary is away\n",
+};
+
+struct drain {
+    struct cli *cli;
+    bool wait;
+    uint64_t first, spooled; /* jobs in the spool, at first and now */
+    enum pawl_mode mode;
+    bool fallback;
+    bool line; /* a line of progress stands on the terminal */
+};
+
+static int drain_look(struct drain *d)
+{
+    struct pawl_stats *stats = NULL;
+    struct pawl_error err = {0};
+    enum pawl_status status = pawl_stats(d->cli->pawl, NULL, &stats, &err);
+    if (status != PAWL_OK)
+        return cli_error(d->cli, status, &err);
+    d->mode = stats->mode;
+    d->fallback = stats->fallback;
+    d->spooled = stats->spooled;
+    if (d->spooled > d->first)
+        d->first = d->spooled;
+    pawl_stats_free(stats);
+    return CLI_DONE;
+}
+
+/* A bar on a terminal, a line each time otherwise. */
+static int drain_tell(struct drain *d)
+{
+    uint64_t drained = d->first - d->spooled;
+    if (d->cli->json) {
+        int code = cli_json(d->cli, json_pack("{s:s, s:I, s:I}", "mode",
+                                              pawl_mode_name(d->mode), "spooled",
+                                              (json_int_t)d->spooled, "drained",
+                                              (json_int_t)drained));
+        return code == CLI_DONE ? cli_flush(d->cli) : code;
+    }
+    if (isatty(STDERR_FILENO)) {
+        int done = d->first ? (int)(drained * 30 / d->first) : 30;
+        fprintf(stderr, "\r[%.*s%*s] %" PRIu64 " of %" PRIu64 " ", done,
+                "##############################", 30 - done, "", drained, d->first);
+        fflush(stderr);
+        d->line = true;
+    } else {
+        cli_note(d->cli, "%" PRIu64 " of %" PRIu64 " drained", drained, d->first);
+    }
+    return CLI_DONE;
+}
+
+static int drain_end(struct drain *d, int code)
+{
+    if (d->line)
+        fputc('\n', stderr);
+    if (code == CLI_UNREACHABLE)
+        cli_note(d->cli, "%s is away; %" PRIu64 " jobs stay in the spool",
+                 pawl_where(d->cli->pawl), d->spooled);
+    else if (code == CLI_DONE && !d->fallback && !d->cli->json)
+        cli_note(d->cli, "%s has no spool", pawl_where(d->cli->pawl));
+    else if (code == CLI_DONE && !d->cli->json)
+        cli_note(d->cli, "the spool is empty: %" PRIu64 " drained", d->first);
+    return code;
+}
+
+static int drain_run(struct drain *d)
+{
+    int64_t now = clock_mono_ns(), away = now, told = now;
+    struct timespec look = {.tv_nsec = LOOK_MS * 1000000};
+    int code = drain_look(d);
+    while (code == CLI_DONE && d->mode != PAWL_MODE_PRIMARY) {
+        now = clock_mono_ns();
+        if (d->mode == PAWL_MODE_DRAINING)
+            away = now;
+        if (!d->wait && now - away > AWAY_MS * INT64_C(1000000))
+            return drain_end(d, CLI_UNREACHABLE);
+        if (now - told >= TELL_MS * INT64_C(1000000)) {
+            told = now;
+            code = drain_tell(d);
+        }
+        nanosleep(&look, NULL);
+        if (code == CLI_DONE)
+            code = drain_look(d);
+    }
+    if (code == CLI_DONE && d->cli->json)
+        code = drain_tell(d);
+    return drain_end(d, code);
+}
+
+int cmd_drain(struct cli *cli, int argc, char **argv)
+{
+    struct drain d = {.cli = cli};
+    struct args args;
+    int key;
+    args_begin(&args, cli, &drain_spec, argc, argv);
+    while ((key = args_next(&args)) > 0)
+        d.wait = d.wait || key == WAIT;
+    if (key < 0)
+        return args.exit_code;
+    if (args.operand_count > 0)
+        return cli_usage(cli, "unexpected '%.100s'", args.operands[0]);
+    cli->urgent = true;
+    int code = cli_open(cli);
+    return code == CLI_DONE ? drain_run(&d) : code;
+}
