@@ -147,6 +147,15 @@ PAWL_FALLBACK=maybe run enqueue x
 refused "or wrong" 2 "pawl enqueue: PAWL_FALLBACK: fallback is 'off', or a URL like sqlite:PATH"
 unset JOB_QUEUE_STORAGE REDIS_HOST REDIS_PORT
 
+# Two pawls in one database never share a spool.
+spools() {
+    ls "$XDG_STATE_HOME/pawl" | grep -c 'pawl-spool-.*\.db$'
+}
+before=$(spools)
+PAWL_URL="redis://127.0.0.1:$port?prefix=one%3A" "$PAWL" enqueue x >/dev/null 2>&1
+PAWL_URL="redis://127.0.0.1:$port?prefix=two%3A" "$PAWL" enqueue x >/dev/null 2>&1
+is "each prefix has a spool" "$(spools)" $((before + 2))
+
 # A spool for a Redis that nobody names any more is found by doctor, from beside it.
 back
 PAWL_URL="$url" run doctor
