@@ -81,6 +81,10 @@ warned "its mode" 0 '*"mode":"spooling"*'
 run doctor
 warned "doctor wants attention" 1 "*attention*away since 20*"
 
+run --url "$PAWL_URL" bench enqueue --jobs 10
+warned "bench does not measure a spool" 69 ""
+like "and says so" "$err" "*pawl bench: $url is away, or not yet done with a spool: that would be measured instead"
+
 # --- working meanwhile ------------------------------------------------------------------
 
 timeout 60 "$PAWL" work --drain -- cat >.work.out 2>.work.err &
