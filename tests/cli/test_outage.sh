@@ -81,6 +81,10 @@ warned "its mode" 0 '*"mode":"spooling"*'
 run doctor
 warned "doctor wants attention" 1 "*attention*away since 20*"
 
+run --url "$PAWL_URL" bench enqueue --jobs 10
+warned "bench does not measure a spool" 69 ""
+like "and says so" "$err" "*pawl bench: $url is away, or not yet done with a spool: that would be measured instead"
+
 # --- working meanwhile ------------------------------------------------------------------
 
 timeout 60 "$PAWL" work --drain -- cat >.work.out 2>.work.err &
@@ -146,6 +150,15 @@ like "or elsewhere" "$code $err" "0 *falling back to SQLite at $work/elsewhere.d
 PAWL_FALLBACK=maybe run enqueue x
 refused "or wrong" 2 "pawl enqueue: PAWL_FALLBACK: fallback is 'off', or a URL like sqlite:PATH"
 unset JOB_QUEUE_STORAGE REDIS_HOST REDIS_PORT
+
+# Two pawls in one database never share a spool.
+spools() {
+    ls "$XDG_STATE_HOME/pawl" | grep -c 'pawl-spool-.*\.db$'
+}
+before=$(spools)
+PAWL_URL="redis://127.0.0.1:$port?prefix=one%3A" "$PAWL" enqueue x >/dev/null 2>&1
+PAWL_URL="redis://127.0.0.1:$port?prefix=two%3A" "$PAWL" enqueue x >/dev/null 2>&1
+is "each prefix has a spool" "$(spools)" $((before + 2))
 
 # A spool for a Redis that nobody names any more is found by doctor, from beside it.
 back

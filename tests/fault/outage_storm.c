@@ -2,7 +2,7 @@
  * four producers and four workers of one host.
  *
  * It is killed, stopped, cut off in the middle of a request or a reply and then gone,
- * restarted at once. All go on by themselves, during the outage and after it; at the
+ * restarted at once, or comes and goes. All go on by themselves, during the outage and after it; at the
  * end the spool is empty, nothing accepted is lost, and nothing was completed twice.
  *
  * $PAWL_OUTAGES: how many; 40, or 500 in a --long run.
@@ -51,6 +51,16 @@ static void cut_it_off(uint64_t dice)
     proxy_count(&outage_proxy);
 }
 
+static void flap_it(uint64_t dice)
+{
+    for (int i = 0; i < 5; i++) {
+        redis_server_signal(&outage_server, SIGSTOP);
+        sleep_ms(20 + (long)(dice % 200));
+        redis_server_signal(&outage_server, SIGCONT);
+        sleep_ms(20 + (long)((dice >> 8) % 200));
+    }
+}
+
 static void restart_it(uint64_t dice)
 {
     (void)dice;
@@ -73,8 +83,8 @@ static size_t spooled(void)
 START_TEST(outages)
 {
     static void (*const kinds[])(uint64_t) = { kill_it, stop_it, cut_it_off,
-                                               restart_it };
-    static const char *const names[] = { "kill", "stop", "cut", "restart" };
+                                               restart_it, flap_it };
+    static const char *const names[] = { "kill", "stop", "cut", "restart", "flap" };
     size_t cycles = (size_t)env_number("PAWL_OUTAGES", 40, 500);
     struct crew crew = {
         .worker_count = WORKERS,
@@ -91,8 +101,8 @@ START_TEST(outages)
     crew_goes_on(&crew, "the start");
     for (size_t i = 0; i < cycles; i++) {
         uint64_t dice = seeded(&crew.random);
-        kinds[dice % 4](dice >> 8);
-        int64_t took = crew_goes_on(&crew, names[dice % 4]);
+        kinds[dice % 5](dice >> 8);
+        int64_t took = crew_goes_on(&crew, names[dice % 5]);
         if (took > slowest)
             slowest = took;
         sleep_ms((long)(seeded(&crew.random) % 400));

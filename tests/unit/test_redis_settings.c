@@ -92,6 +92,18 @@ START_TEST(defaults)
 }
 END_TEST
 
+/* `where` is another one for another store. */
+START_TEST(prefix_is_a_place)
+{
+    taken("redis://host?prefix=app:");
+    ck_assert_str_eq(got.where, "redis://host:6379/0, prefix app:");
+    taken("redis+unix:///run/redis.sock?db=4&prefix=app:");
+    ck_assert_str_eq(got.where, "redis+unix:///run/redis.sock, database 4, prefix app:");
+    taken("redis-cluster://a,b?prefix=app:");
+    ck_assert_str_eq(got.where, "redis-cluster://a:6379,b:6379, prefix app:");
+}
+END_TEST
+
 START_TEST(places)
 {
     taken("redis://me:s3cret@10.0.0.1:7000/3");
@@ -597,6 +609,7 @@ int main(void)
 
     tcase_add_checked_fixture(t, make_dir, remove_dir);
     tcase_add_test(t, defaults);
+    tcase_add_test(t, prefix_is_a_place);
     tcase_add_test(t, places);
     tcase_add_test(t, many_hosts);
     tcase_add_test(t, long_where);

@@ -93,7 +93,13 @@ int bench_store_empty(const struct cli *cli)
     for (size_t i = 0; i < stats->queue_count; i++)
         for (int state = PAWL_STATE_FIRST; state <= PAWL_STATE_LAST; state++)
             jobs += stats->queues[i].jobs[state];
+    bool away = stats->mode != PAWL_MODE_PRIMARY;
     pawl_stats_free(stats);
+    if (away) {
+        cli_note(cli, "%.500s is away, or not yet done with a spool: that would be "
+                      "measured instead", pawl_where(cli->pawl));
+        return CLI_UNREACHABLE;
+    }
     if (jobs > 0)
         return cli_failed(cli, "'%.500s' holds %llu jobs; a benchmark wants an "
                                "empty store",

@@ -53,6 +53,34 @@ bool failover_lost(struct failover *f, enum pawl_status status,
     return true;
 }
 
+struct pawl_storage *failover_ask(struct failover *f, enum pawl_status *status,
+                                  struct pawl_error *own)
+{
+    struct pawl_storage *primary;
+
+    failover_heed(f);
+    *status = PAWL_EUNREACHABLE;
+    if (failover_away(f))
+        return NULL;
+    primary = failover_primary(f, own);
+    if (!primary)
+        *status = own->status;
+    return primary;
+}
+
+bool failover_final(struct failover *f, enum pawl_status status,
+                    const struct pawl_error *own, struct pawl_error *err)
+{
+    if (failover_is_away(status)) {
+        if (!failover_away(f)) /* else we did not ask, or another was faster */
+            failover_lost(f, status, own);
+        return false;
+    }
+    if (status < 0 && err)
+        *err = *own;
+    return true;
+}
+
 enum pawl_status failover_unreachable(struct failover *f, struct pawl_error *err)
 {
     const struct breaker_page *page = f->breaker.page;

@@ -25,20 +25,15 @@ enum pawl_status failover_get(struct pawl_storage *self, const char *queue,
 {
     struct failover *f = failover_of(self);
     struct pawl_error own = { 0 };
-    struct pawl_storage *primary;
     enum pawl_status status;
+    struct pawl_storage *primary = failover_ask(f, &status, &own);
 
-    failover_heed(f);
-    if (!failover_away(f)) {
-        primary = failover_primary(f, &own);
-        status = primary ? storage_get(primary, queue, id, out, &own) : own.status;
-        if (!failover_lost(f, status, &own)) {
-            if (status == PAWL_NOT_FOUND && failover_spooled(f))
-                return get_here(f, queue, id, out, err);
-            if (status < 0 && err)
-                *err = own;
-            return status;
-        }
+    if (primary)
+        status = storage_get(primary, queue, id, out, &own);
+    if (failover_final(f, status, &own, err)) {
+        if (status == PAWL_NOT_FOUND && failover_spooled(f))
+            status = get_here(f, queue, id, out, err);
+        return status;
     }
     status = get_here(f, queue, id, out, err);
     return status == PAWL_NOT_FOUND ? failover_unreachable(f, err) : status;
@@ -51,19 +46,13 @@ enum pawl_status failover_list(struct pawl_storage *self, const struct pawl_list
 {
     struct failover *f = failover_of(self);
     struct pawl_error own = { 0 };
-    struct pawl_storage *primary;
     enum pawl_status status;
+    struct pawl_storage *primary = failover_ask(f, &status, &own);
 
-    failover_heed(f);
-    if (!failover_away(f)) {
-        primary = failover_primary(f, &own);
-        status = primary ? storage_list(primary, in, out, &own) : own.status;
-        if (!failover_lost(f, status, &own)) {
-            if (status < 0 && err)
-                *err = own;
-            return status;
-        }
-    }
+    if (primary)
+        status = storage_list(primary, in, out, &own);
+    if (failover_final(f, status, &own, err))
+        return status;
     status = storage_list(f->spool, in, out, err);
     return status < 0 ? status : PAWL_SPOOLED;
 }
@@ -143,19 +132,17 @@ enum pawl_status failover_alter(struct pawl_storage *self, const struct pawl_alt
 {
     struct failover *f = failover_of(self);
     struct pawl_error own = { 0 };
-    struct pawl_storage *primary;
     enum pawl_status status;
+    struct pawl_storage *primary = failover_ask(f, &status, &own);
 
-    failover_heed(f);
-    if (!failover_away(f)) {
-        primary = failover_primary(f, &own);
-        status = primary ? alter_there(f, primary, in, out, &own) : own.status;
-        /* One that was sent may have been done: that is for the caller to know. */
-        if (!failover_lost(f, status, &own) || status == PAWL_EUNKNOWN) {
-            if (status < 0 && err)
-                *err = own;
-            return status;
-        }
+    if (primary)
+        status = alter_there(f, primary, in, out, &own);
+    if (failover_final(f, status, &own, err))
+        return status;
+    if (status == PAWL_EUNKNOWN) { /* it may have been done: the caller must know */
+        if (err)
+            *err = own;
+        return status;
     }
     if (in->kind == PAWL_ALTER_RETENTION)
         return failover_unreachable(f, err);
@@ -171,12 +158,15 @@ enum pawl_status failover_take_out(struct pawl_storage *self,
                                    struct pawl_error *err)
 {
     struct failover *f = failover_of(self);
-    struct pawl_storage *primary;
+    struct pawl_error own = { 0 };
+    enum pawl_status status;
+    struct pawl_storage *primary = failover_ask(f, &status, &own);
 
-    if (failover_away(f))
-        return failover_unreachable(f, err);
-    primary = failover_primary(f, err);
-    return primary ? storage_take_out(primary, in, out, err) : PAWL_EUNREACHABLE;
+    if (primary)
+        status = storage_take_out(primary, in, out, &own);
+    return failover_final(f, status, &own, err) || status == PAWL_EUNKNOWN
+               ? status
+               : failover_unreachable(f, err);
 }
 
 enum pawl_status failover_bring_in(struct pawl_storage *self,
@@ -185,12 +175,15 @@ enum pawl_status failover_bring_in(struct pawl_storage *self,
                                    struct pawl_error *err)
 {
     struct failover *f = failover_of(self);
-    struct pawl_storage *primary;
+    struct pawl_error own = { 0 };
+    enum pawl_status status;
+    struct pawl_storage *primary = failover_ask(f, &status, &own);
 
-    if (failover_away(f))
-        return failover_unreachable(f, err);
-    primary = failover_primary(f, err);
-    return primary ? storage_bring_in(primary, in, results, err) : PAWL_EUNREACHABLE;
+    if (primary)
+        status = storage_bring_in(primary, in, results, &own);
+    return failover_final(f, status, &own, err) || status == PAWL_EUNKNOWN
+               ? status
+               : failover_unreachable(f, err);
 }
 
 enum pawl_status failover_tally(struct pawl_storage *self, const char *queue,

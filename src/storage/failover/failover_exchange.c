@@ -28,7 +28,8 @@ static void share_clear(struct share *share)
     free(share->index);
 }
 
-static bool share_init(struct share *share, size_t most)
+static enum pawl_status share_init(struct share *share, size_t most,
+                                   struct pawl_error *err)
 {
     size_t n = most ? most : 1;
 
@@ -37,7 +38,9 @@ static bool share_init(struct share *share, size_t most)
     share->results = malloc(n * sizeof *share->results);
     share->index = malloc(n * sizeof *share->index);
     share->count = 0;
-    return share->outcomes && share->leases && share->results && share->index;
+    if (share->outcomes && share->leases && share->results && share->index)
+        return PAWL_OK;
+    return pawl_error_set(err, PAWL_ENOMEM, "out of memory");
 }
 
 static void give_back(const struct share *share, enum pawl_status *results)
@@ -46,12 +49,15 @@ static void give_back(const struct share *share, enum pawl_status *results)
         results[share->index[i]] = share->results[i];
 }
 
-/* Those of the outcomes that are local, or those that are not; as their storage
- * knows them. */
-static void share_outcomes(struct share *share, const struct pawl_exchange *in,
-                           bool local)
+/* The outcomes that are local, or those that are not, as their storage knows them;
+ * *some is the exchange with these alone. To be cleared, also after a failure. */
+static enum pawl_status share_outcomes(struct share *share, const struct pawl_exchange *in,
+                                       bool local, struct pawl_exchange *some,
+                                       struct pawl_error *err)
 {
-    for (size_t i = 0; i < in->outcome_count; i++) {
+    enum pawl_status status = share_init(share, in->outcome_count, err);
+
+    for (size_t i = 0; i < in->outcome_count && status == PAWL_OK; i++) {
         const struct pawl_outcome *o = &in->outcomes[i];
         if (((o->origin & FAILOVER_LOCAL) != 0) != local)
             continue;
@@ -59,6 +65,10 @@ static void share_outcomes(struct share *share, const struct pawl_exchange *in,
         share->outcomes[share->count].origin &= ~FAILOVER_LOCAL;
         share->index[share->count++] = i;
     }
+    *some = *in;
+    some->outcomes = share->outcomes;
+    some->outcome_count = share->count;
+    return status;
 }
 
 static void share_leases(struct share *share, const struct pawl_renew *in, bool local)
@@ -106,22 +116,14 @@ static enum pawl_status exchange_here(struct failover *f, const struct pawl_exch
                                       size_t claim_max, struct pawl_exchange_reply *out,
                                       struct pawl_error *err)
 {
-    struct pawl_exchange some = *in;
     struct pawl_exchange_reply reply = { .jobs = out->jobs };
+    struct pawl_exchange some;
     struct share share = { 0 };
-    enum pawl_status status;
+    enum pawl_status status = share_outcomes(&share, in, true, &some, err);
 
-    if (!share_init(&share, in->outcome_count)) {
-        share_clear(&share);
-        return pawl_error_set(err, PAWL_ENOMEM, "out of memory");
-    }
-    share_outcomes(&share, in, true);
-    some.outcomes = share.outcomes;
-    some.outcome_count = share.count;
     some.claim_max = claim_max;
     reply.outcomes = share.results;
-    status = PAWL_OK;
-    if (share.count > 0 || claim_max > 0)
+    if (status == PAWL_OK && (share.count > 0 || claim_max > 0))
         status = storage_exchange(f->spool, &some, &reply, err);
     if (status >= 0) {
         give_back(&share, out->outcomes);
@@ -142,18 +144,11 @@ static enum pawl_status exchange_here(struct failover *f, const struct pawl_exch
 static enum pawl_status keep(struct failover *f, const struct pawl_exchange *in,
                              enum pawl_status *results, struct pawl_error *err)
 {
-    struct pawl_exchange some = *in;
+    struct pawl_exchange some;
     struct share share = { 0 };
-    enum pawl_status status = PAWL_OK;
+    enum pawl_status status = share_outcomes(&share, in, false, &some, err);
 
-    if (!share_init(&share, in->outcome_count)) {
-        share_clear(&share);
-        return pawl_error_set(err, PAWL_ENOMEM, "out of memory");
-    }
-    share_outcomes(&share, in, false);
-    some.outcomes = share.outcomes;
-    some.outcome_count = share.count;
-    if (share.count > 0)
+    if (status == PAWL_OK && share.count > 0)
         status = failover_note_outcomes(f, &some, err);
     for (size_t i = 0; i < share.count; i++)
         share.results[i] = PAWL_OK;
@@ -183,24 +178,18 @@ static enum pawl_status exchange_mixed(struct failover *f, struct pawl_storage *
                                        struct pawl_exchange_reply *out,
                                        struct pawl_error *err)
 {
-    struct pawl_exchange some = *in;
+    struct pawl_exchange some;
     enum pawl_status *results = out->outcomes;
     struct share share = { 0 };
-    enum pawl_status status;
+    enum pawl_status status = exchange_here(f, in, 0, out, err);
 
-    status = exchange_here(f, in, 0, out, err);
-    if (status < 0)
-        return status;
-    if (!share_init(&share, in->outcome_count)) {
-        share_clear(&share);
-        return pawl_error_set(err, PAWL_ENOMEM, "out of memory");
+    if (status >= 0)
+        status = share_outcomes(&share, in, false, &some, err);
+    if (status >= 0) {
+        out->outcomes = share.results;
+        status = storage_exchange(primary, &some, out, err);
+        out->outcomes = results;
     }
-    share_outcomes(&share, in, false);
-    some.outcomes = share.outcomes;
-    some.outcome_count = share.count;
-    out->outcomes = share.results;
-    status = storage_exchange(primary, &some, out, err);
-    out->outcomes = results;
     if (status >= 0)
         give_back(&share, results);
     share_clear(&share);
@@ -264,22 +253,17 @@ static enum pawl_status renew_share(struct failover *f, const struct pawl_renew 
     struct pawl_renew some = *in;
     struct share share = { 0 };
     struct pawl_error own = { 0 };
-    enum pawl_status status = PAWL_OK;
+    enum pawl_status status = share_init(&share, in->lease_count, &own);
 
-    if (!share_init(&share, in->lease_count)) {
-        share_clear(&share);
-        return pawl_error_set(err, PAWL_ENOMEM, "out of memory");
-    }
-    share_leases(&share, in, local);
+    if (status == PAWL_OK)
+        share_leases(&share, in, local);
     some.leases = share.leases;
     some.lease_count = share.count;
-    if (!local)
-        storage = failover_away(f) ? NULL : failover_primary(f, &own);
-    if (storage && share.count > 0)
+    if (share.count > 0 && !local)
+        storage = failover_ask(f, &status, &own);
+    if (share.count > 0 && storage)
         status = storage_renew(storage, &some, share.results, &own);
-    else
-        status = own.status;
-    if (!local && (failover_away(f) || failover_lost(f, status, &own))) {
+    if (!local && !failover_final(f, status, &own, NULL)) {
         renew_in_mind(&share);
         status = PAWL_OK;
     }
@@ -323,21 +307,17 @@ enum pawl_status failover_sweep(struct pawl_storage *self, const struct pawl_swe
 {
     struct failover *f = failover_of(self);
     struct pawl_sweep_reply here = { 0 };
-    struct pawl_storage *primary;
     struct pawl_error own = { 0 };
-    enum pawl_status status = PAWL_OK;
+    enum pawl_status status;
+    struct pawl_storage *primary = failover_ask(f, &status, &own);
 
-    failover_heed(f);
-    if (!failover_away(f)) {
-        primary = failover_primary(f, &own);
-        status = primary ? storage_sweep(primary, in, out, &own) : own.status;
-        if (failover_lost(f, status, &own))
-            status = PAWL_OK;
-    }
-    if (status >= 0 && failover_spooled(f))
-        status = storage_sweep(f->spool, in, &here, &own);
-    if (status < 0 && err)
-        *err = own;
+    if (primary)
+        status = storage_sweep(primary, in, out, &own);
+    if (failover_final(f, status, &own, err) && status < 0)
+        return status;
+    status = PAWL_OK;
+    if (failover_spooled(f))
+        status = storage_sweep(f->spool, in, &here, err);
     add_up(out, &here);
     return status;
 }

@@ -129,6 +129,20 @@ bool failover_is_away(enum pawl_status status);
  * is returned. */
 bool failover_lost(struct failover *f, enum pawl_status status,
                    const struct pawl_error *err);
+/* Asking the primary goes
+ *     primary = failover_ask(f, &status, &own);
+ *     if (primary)
+ *         status = storage_X(primary, ..., &own);
+ *     if (failover_final(f, status, &own, err))
+ *         return status;
+ * and behind that the spool is asked, since the primary is away.
+ *
+ * ask: NULL, with the status and error to go on with, if it is away or refuses us.
+ * final: is that the answer? Then *err has the error. */
+struct pawl_storage *failover_ask(struct failover *f, enum pawl_status *status,
+                                  struct pawl_error *own);
+bool failover_final(struct failover *f, enum pawl_status status,
+                    const struct pawl_error *own, struct pawl_error *err);
 /* UNREACHABLE, with what is known of the outage. */
 enum pawl_status failover_unreachable(struct failover *f, struct pawl_error *err);
 

@@ -150,20 +150,14 @@ enum pawl_status failover_stats(struct pawl_storage *self, const char *queue,
     struct failover *f = failover_of(self);
     struct pawl_stats *there = NULL;
     struct pawl_error own = { 0 };
-    struct pawl_storage *primary;
-    enum pawl_status status = PAWL_OK;
+    enum pawl_status status;
+    struct pawl_storage *primary = failover_ask(f, &status, &own);
     enum pawl_mode mode;
 
-    failover_heed(f);
-    if (!failover_away(f)) {
-        primary = failover_primary(f, &own);
-        status = primary ? storage_stats(primary, queue, &there, &own) : own.status;
-        if (status < 0 && !failover_lost(f, status, &own)) {
-            if (err)
-                *err = own;
-            return status;
-        }
-    }
+    if (primary)
+        status = storage_stats(primary, queue, &there, &own);
+    if (failover_final(f, status, &own, err) && status < 0)
+        return status;
     mode = failover_mode(breaker_state(&f->breaker));
     if (mode == PAWL_MODE_PRIMARY) {
         *out = there;
@@ -250,19 +244,13 @@ enum pawl_status failover_health(struct pawl_storage *self, struct pawl_health *
 {
     struct failover *f = failover_of(self);
     struct pawl_error own = { 0 };
-    struct pawl_storage *primary;
-    enum pawl_status status = PAWL_EUNREACHABLE;
+    enum pawl_status status;
+    struct pawl_storage *primary = failover_ask(f, &status, &own);
 
-    failover_heed(f);
-    if (!failover_away(f)) {
-        primary = failover_primary(f, &own);
-        status = primary ? storage_health(primary, out, &own) : own.status;
-        if (status < 0 && !failover_lost(f, status, &own)) {
-            if (err)
-                *err = own;
-            return status;
-        }
-    }
+    if (primary)
+        status = storage_health(primary, out, &own);
+    if (failover_final(f, status, &own, err) && status < 0)
+        return status;
     if (status < 0) {
         status = storage_health(f->spool, out, err);
         if (status < 0)

@@ -13,6 +13,7 @@
 #include "util/url.h"
 #include "util/utf8.h"
 
+#define USUAL_PREFIX "pawl:"
 #define PORT 6379
 #define SENTINEL_PORT 26379
 #define SOCKET_PATH_ROOM 108 /* of struct sockaddr_un */
@@ -284,7 +285,7 @@ static void write_where(const char *scheme, struct redis_settings *out)
 {
     char address[REDIS_TEXT_MAX + 10];
     size_t size = sizeof out->where;
-    size_t tail = sizeof out->master + 32; /* kept for what follows the hosts */
+    size_t tail = sizeof out->master + sizeof out->prefix + 48; /* for what follows */
     size_t n = (size_t)snprintf(out->where, size, "%s://", scheme);
 
     for (int i = 0; i < out->host_count && n + sizeof address + tail < size; i++) {
@@ -294,9 +295,11 @@ static void write_where(const char *scheme, struct redis_settings *out)
     if (out->kind == REDIS_SENTINEL)
         n += (size_t)snprintf(out->where + n, size - n, "/%s", out->master);
     if (out->kind == REDIS_SINGLE && out->hosts[0].port != 0)
-        snprintf(out->where + n, size - n, "/%d", out->db);
+        n += (size_t)snprintf(out->where + n, size - n, "/%d", out->db);
     else if (out->db > 0)
-        snprintf(out->where + n, size - n, ", database %d", out->db);
+        n += (size_t)snprintf(out->where + n, size - n, ", database %d", out->db);
+    if (strcmp(out->prefix, USUAL_PREFIX) != 0)
+        snprintf(out->where + n, size - n, ", prefix %s", out->prefix);
 }
 
 /* ---------------------------------------------------------------------------------- */
@@ -317,7 +320,7 @@ enum pawl_status redis_settings_parse(const char *scheme,
     *out = (struct redis_settings){ .kind = found->kind,
                                     .tls.on = found->tls,
                                     .db = -1,
-                                    .prefix = "pawl:",
+                                    .prefix = USUAL_PREFIX,
                                     .pool_size = 10,
                                     .max_retries = -1,
                                     .connect_timeout = 1000,

@@ -51,7 +51,7 @@ struct redis_settings {
     pawl_duration connect_timeout; /* 1000 */
     pawl_duration reply_timeout;   /* 2000: longest wait for one reply */
     bool caller_clock; /* for tests: time is config.clock's, not the server's */
-    char where[1024];  /* the URL without password and options, for people */
+    char where[1024];  /* for people: which store it is, without the password */
 };
 
 /* EINVAL: one line that names what is wrong. */
