@@ -56,6 +56,7 @@ struct pawl_storage_config {
     /* The core's; a storage need not look at them: */
     bool bare;   /* no local spool in front of a remote storage */
     bool urgent; /* look for the primary at once, drain as fast as it goes */
+    bool brief;  /* closed again soon: no thread for what is not due yet */
     /* Only understand the URL and set `where`; nothing but close follows. Asked of
      * storages that are `remote`. */
     bool url_only;

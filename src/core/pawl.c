@@ -137,6 +137,7 @@ static enum pawl_status open_storage(struct pawl *pawl, const char *url,
         .deadline = pawl->deadline,
         .must_exist = options && options->must_exist,
         .urgent = options && options->urgent,
+        .brief = options && options->brief,
     };
     struct storage_log log = { log_line, tell_event, pawl };
 

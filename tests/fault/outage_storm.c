@@ -2,8 +2,9 @@
  * four producers and four workers of one host.
  *
  * It is killed, stopped, cut off in the middle of a request or a reply and then gone,
- * restarted at once, or comes and goes. All go on by themselves, during the outage and after it; at the
- * end the spool is empty, nothing accepted is lost, and nothing was completed twice.
+ * restarted at once, or comes and goes. All go on by themselves, during the outage
+ * and after it; at the end the spool is empty, nothing accepted is lost, and nothing
+ * was completed twice.
  *
  * $PAWL_OUTAGES: how many; 40, or 500 in a --long run.
  */

@@ -372,6 +372,29 @@ START_TEST(health_tells)
 }
 END_TEST
 
+/* Commands in a shell, one after the other: each reads through the WAL when it opens the
+ * file, so that must stay short. */
+START_TEST(lone_commits_keep_the_wal_short)
+{
+    int most = 0;
+    for (int i = 0; i < 200; i++) {
+        struct pawl_new_job job = { .queue = "q", .type = "", .priority = 5,
+                                    .max_attempts = 1,
+                                    .id = pawl_id_new("q", clock_wall_ms()) };
+        struct pawl_put in = { .queue = "q", .session = { { 1 } },
+                               .seq = (uint64_t)i + 1, .jobs = &job, .job_count = 1 };
+        struct pawl_put_result result;
+        ck_assert_int_eq(fixture_open(&store, fixture_file, "", 5000, &error), PAWL_OK);
+        ck_assert_int_eq(sqlite_put(&store.base, &in, &result, &error), PAWL_OK);
+        if (store.writer.frames > most)
+            most = store.writer.frames;
+        fixture_close(&store);
+    }
+    ck_assert_int_gt(most, 200); /* it does grow */
+    ck_assert_int_lt(most, 300);
+}
+END_TEST
+
 /* --- forks ------------------------------------------------------------------------ */
 
 START_TEST(child_is_refused)
@@ -423,6 +446,7 @@ int main(int argc, char **argv)
     tcase_add_test(t, foreign_lock);
     tcase_add_test(t, now_never_falls);
     tcase_add_test(t, health_tells);
+    tcase_add_test(t, lone_commits_keep_the_wal_short);
     tcase_add_test(t, child_is_refused);
     suite_add_tcase(suite, t);
     return fixture_run(suite);

@@ -137,6 +137,7 @@ int cli_open(struct cli *cli)
     options.log = cli_log;
     options.log_context = cli;
     options.urgent = cli->urgent;
+    options.brief = !cli->lasting;
     enum pawl_status status = pawl_open(cli->url, &options, &cli->pawl, &err);
     if (status == PAWL_EINVAL && url && *url && !cli->url)
         cli_note(cli, "PAWL_URL: %s", err.message);

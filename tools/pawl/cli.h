@@ -31,6 +31,7 @@ struct cli {
     bool json;
     bool verbose;      /* the library's notices are printed, too */
     bool urgent;       /* pawl_options.urgent */
+    bool lasting;      /* not pawl_options.brief: the verb takes its time */
     bool partial;      /* cli_only_spool() was called */
     struct pawl *pawl; /* NULL until cli_open() */
 };

@@ -228,6 +228,7 @@ static int measure(struct bench *bench, const struct mode *mode)
 {
     struct pawl_health health;
     struct pawl_error err = {0};
+    bench->cli->lasting = true;
     int code = cli_open(bench->cli);
     if (code != CLI_DONE || mode_is_role(mode))
         return code != CLI_DONE ? code : mode->run(bench);

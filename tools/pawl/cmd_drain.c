@@ -134,7 +134,7 @@ int cmd_drain(struct cli *cli, int argc, char **argv)
         return args.exit_code;
     if (args.operand_count > 0)
         return cli_usage(cli, "unexpected '%.100s'", args.operands[0]);
-    cli->urgent = true;
+    cli->urgent = cli->lasting = true;
     int code = cli_open(cli);
     return code == CLI_DONE ? drain_run(&d) : code;
 }

@@ -311,6 +311,7 @@ static int enqueue_lines(const struct enqueue *e)
     struct enqueue_batch *batch = malloc(sizeof *batch);
     size_t count = 0, first = 1;
     int error = batch ? input_open(&in, STDIN_FILENO) : ENOMEM;
+    e->cli->lasting = true; /* who knows how long the input is */
     int code = error ? CLI_DONE : cli_open(e->cli);
     while (error == 0 && code == CLI_DONE) {
         error = input_lines(&in, batch->lines, ENQUEUE_BATCH, &count);

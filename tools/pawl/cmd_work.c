@@ -208,6 +208,7 @@ static int work_run(struct work *work, struct signals *signals)
 
 static int work_start(struct work *work)
 {
+    work->cli->lasting = true;
     struct signals signals;
     signal(SIGPIPE, SIG_IGN); /* a command may not read its input */
     signal(SIGCHLD, SIG_DFL); /* ignored, children could not be waited for */

@@ -1,8 +1,8 @@
 /* failover_link.c - the thread pawl-link, which looks after the link to the primary:
  * it probes while that is away, drains when it is back, and tells of the changes.
  *
- * It runs from the first moment that a process sees another state than CLOSED. All
- * processes of the host have one then; the breaker sees to it that one of them probes
+ * It runs from the first moment that a process sees anything to do for it. All
+ * processes of the host may have one then; the breaker sees to it that one of them probes
  * at a time, and one drains. A process that ends lets go at the batch it is at, and
  * the next one goes on there.
  */
@@ -187,6 +187,16 @@ static void *link_main(void *arg)
     return NULL;
 }
 
+/* Is there anything to do for the thread? A command in a shell that ends before the
+ * next probe is due does without: to start and join it costs it nearly a ms. */
+static bool wants_link(const struct failover *f)
+{
+    if (!failover_spooled(f) || atomic_load(&f->link_runs))
+        return false;
+    return !f->config.brief || breaker_state(&f->breaker) == BREAKER_DRAINING ||
+           breaker_probe_in(&f->breaker) == 0;
+}
+
 /* With told_mutex. */
 static void start(struct failover *f)
 {
@@ -208,7 +218,7 @@ static void heed(struct failover *f, bool silent)
     if (mode != before && !silent)
         tell_mode(f, mode);
     atomic_store(&f->told, word);
-    if (mode != PAWL_MODE_PRIMARY)
+    if (wants_link(f))
         start(f);
     pthread_mutex_unlock(&f->told_mutex);
     if (mode != before)
@@ -218,7 +228,8 @@ static void heed(struct failover *f, bool silent)
 void failover_heed(struct failover *f)
 {
     if (breaker_word(&f->breaker) !=
-        atomic_load_explicit(&f->told, memory_order_relaxed))
+            atomic_load_explicit(&f->told, memory_order_relaxed) ||
+        wants_link(f))
         heed(f, false);
 }
 
