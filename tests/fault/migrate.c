@@ -5,11 +5,15 @@
  * $PAWL_JOBS: how many go there and back; 100,000.
  */
 #include <check.h>
+#include <errno.h>
 #include <inttypes.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 
 #include "migrate_jobs.h"
 #include "redis_server.h"
@@ -247,27 +251,55 @@ END_TEST
 /* --- a full target --------------------------------------------------------------------- */
 
 /* It stops with a clear message, nothing is lost, and it goes on when there is room. */
+static void stops_for(const struct sides *sides, const char *why,
+                      const struct inventory *before)
+{
+    struct actor actor = { 0 };
+    char line[400] = "";
+    start(&actor, sides, "move", 0, false);
+    while (actor_line(&actor, line, sizeof line) && strcmp(line, "working") == 0)
+        continue;
+    actor_wait(&actor, ACTOR_PATIENCE);
+    ck_assert_msg(strncmp(line, "failed ", 7) == 0 && strstr(line, why), "%s", line);
+    struct inventory here = count_at(sides->from), there = count_at(sides->to);
+    ck_assert_uint_eq(jobs_all(&here) + jobs_all(&there), jobs_all(before));
+    ck_assert_uint_eq(here.states[PAWL_HELD].count, 0);
+    ck_assert_uint_gt(jobs_all(&here), 0);
+}
+
 START_TEST(full_target)
 {
     struct sides sides = fresh_sides(false);
     struct inventory before = make_at(sides.from, 20000);
-    struct actor actor = { 0 };
-    char line[400] = "";
     redis_server_do(&server, "CONFIG SET maxmemory-policy noeviction");
     redis_server_do(&server, "CONFIG SET maxmemory 6mb");
-    start(&actor, &sides, "move", 0, false);
-    while (actor_line(&actor, line, sizeof line) && strcmp(line, "working") == 0)
-        continue;
-    actor_wait(&actor, ACTOR_PATIENCE);
-    ck_assert_msg(strncmp(line, "failed ", 7) == 0 && strstr(line, "maxmemory"), "%s",
-                  line);
-    struct inventory here = count_at(sides.from), there = count_at(sides.to);
-    ck_assert_uint_eq(jobs_all(&here) + jobs_all(&there), jobs_all(&before));
-    ck_assert_uint_eq(here.states[PAWL_HELD].count, 0);
-    ck_assert_uint_gt(jobs_all(&here), 0);
+    stops_for(&sides, "maxmemory", &before);
     redis_server_do(&server, "CONFIG SET maxmemory 0");
     ck_assert(!run(&sides, "move", 0, false));
     assert_moved(&sides, &before);
+}
+END_TEST
+
+/* The same with a file on a full disk, which then is a larger one. */
+START_TEST(full_disk)
+{
+    struct sides sides = fresh_sides(true);
+    struct inventory before = make_at(sides.from, 20000);
+    char disk[300];
+    snprintf(disk, sizeof disk, "%s/disk", folder.path);
+    ck_assert_int_eq(mkdir(disk, 0700), 0);
+    if ((unshare(CLONE_NEWNS) < 0 && unshare(CLONE_NEWUSER | CLONE_NEWNS) < 0) ||
+        mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+        mount("none", disk, "tmpfs", 0, "size=5m,mode=0700") < 0) {
+        say("no disk of our own to be had here (%s)", strerror(errno));
+        return;
+    }
+    snprintf(sides.to, sizeof sides.to, "sqlite:%s/pawl.db", disk);
+    stops_for(&sides, "full", &before);
+    ck_assert_int_eq(mount("none", disk, "tmpfs", MS_REMOUNT, "size=64m"), 0);
+    ck_assert(!run(&sides, "move", 0, false));
+    assert_moved(&sides, &before);
+    umount(disk);
 }
 END_TEST
 
@@ -306,6 +338,7 @@ int main(void)
     tcase_add_test(t, killed_with_two_batches);
     tcase_add_loop_test(t, two_migrators, 0, 2);
     tcase_add_test(t, full_target);
+    tcase_add_test(t, full_disk);
     tcase_add_test(t, there_and_back);
     suite_add_tcase(suite, t);
     SRunner *runner = srunner_create(suite);
