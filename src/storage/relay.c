@@ -2,7 +2,9 @@
 #include "storage/relay.h"
 
 #include <assert.h>
+#include <openssl/evp.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define BATCH_BYTES (8u << 20) /* of payload and results, roughly */
@@ -165,17 +167,26 @@ static void turn_end(const struct batch *batch, enum pawl_status status)
 
 /* --- bringing in ---------------------------------------------------------------- */
 
-/* The batch's number at `to`: the mark and the first id. `kind` tells the batch
- * from what becomes of single jobs of it. */
-static struct pawl_session session_of(const struct relay *relay, struct pawl_id id,
+/* The number at `to` of these jobs: of all of them, in their order. Of the first id
+ * alone it would not do: an id may come a second time, in other company. `kind` tells
+ * a batch from what becomes of single jobs of it. */
+static struct pawl_session session_of(const struct relay *relay,
+                                      struct pawl_job *const *jobs, size_t count,
                                       uint8_t kind)
 {
-    struct pawl_session session = relay->mover;
+    uint8_t words[RELAY_BATCH_MAX + 1][16], digest[EVP_MAX_MD_SIZE];
+    struct pawl_session session;
+    unsigned size;
     size_t i;
 
-    for (i = 0; i < sizeof session.b; i++)
-        session.b[i] ^= id.b[i];
-    session.b[0] ^= kind;
+    memcpy(words[0], relay->mover.b, sizeof words[0]);
+    words[0][0] ^= kind;
+    for (i = 0; i < count; i++)
+        memcpy(words[i + 1], jobs[i]->id.b, sizeof words[0]);
+    if (!EVP_Digest(words, (count + 1) * sizeof words[0], digest, &size, EVP_sha256(),
+                    NULL))
+        abort(); /* without memory for a few bytes; another number might double jobs */
+    memcpy(session.b, digest, sizeof session.b);
     return session;
 }
 
@@ -228,7 +239,7 @@ static enum pawl_status merge(struct batch *batch, size_t i, struct pawl_error *
     const struct relay *relay = batch->relay;
     const struct pawl_job *job = batch->jobs[i];
     struct pawl_id holder = batch->results[i].id;
-    struct pawl_bring_in as = { .session = session_of(relay, job->id, 0x80),
+    struct pawl_bring_in as = { .session = session_of(relay, &batch->jobs[i], 1, 0x80),
                                 .digests = relay->prove ? &batch->digests[i] : NULL,
                                 .mover = relay->mover };
     enum pawl_status status;
@@ -243,7 +254,7 @@ static enum pawl_status bring_in(struct batch *batch, struct pawl_error *err)
 {
     struct pawl_bring_in in = {
         .queue = batch->queue,
-        .session = session_of(batch->relay, batch->jobs[0]->id, 0),
+        .session = session_of(batch->relay, batch->jobs, batch->count, 0),
         .seq = 1,
         .jobs = (const struct pawl_job *const *)batch->jobs,
         .job_count = batch->count,

@@ -4,7 +4,7 @@
  * `from`. Whoever dies in between leaves it held: relay_resume() takes up just that
  * batch, and brings it in under the same number, so that `to` answers what it
  * answered the first time, whatever became of the jobs meanwhile. The number comes
- * from the batch itself (its first id), so nothing has to be written down for it.
+ * from the batch itself (its ids), so nothing has to be written down for it.
  *
  * A unique key that is held on both sides: the holder at `to` stays. The job that
  * comes arrives as cancelled, without its key, and its last error names the holder;

@@ -340,6 +340,25 @@ START_TEST(copied)
 }
 END_TEST
 
+/* One id comes a second time, at the head of another batch of the same size: that is
+ * another batch, and nothing of it is taken for done. */
+START_TEST(same_id_in_other_company)
+{
+    begin();
+    struct pawl_id id = new_id(QUEUE), other;
+    put_ok((struct pawl_new_job){ .id = id });
+    put_ok((struct pawl_new_job){ .id = new_id(QUEUE) });
+    move_all();
+    complete_and_forget_there();
+    put_ok((struct pawl_new_job){ .id = id });
+    other = new_id(QUEUE);
+    put_ok((struct pawl_new_job){ .id = other });
+    move_all();
+    assert_count(count_there(PAWL_PENDING), 2);
+    ck_assert_ptr_nonnull(look_there(other));
+}
+END_TEST
+
 /* Large jobs go in small batches, whatever the limit says. */
 START_TEST(large_jobs)
 {
@@ -372,6 +391,7 @@ TCase *topic_relay(void)
     tcase_add_test(relay_case, there_already);
     tcase_add_test(relay_case, proved);
     tcase_add_test(relay_case, copied);
+    tcase_add_test(relay_case, same_id_in_other_company);
     tcase_add_test(relay_case, large_jobs);
     return relay_case;
 }

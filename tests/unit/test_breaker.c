@@ -82,7 +82,11 @@ START_TEST(the_way_back)
     sleep_ms(45);
     ck_assert(breaker_answered(&one, false));
     ck_assert_int_eq(breaker_state(&two), BREAKER_DRAINING);
-    breaker_drained(&two);
+    uint32_t word = breaker_word(&two); /* found empty, and filled at that moment */
+    breaker_refilled(&one);
+    ck_assert(!breaker_drained(&two, word));
+    ck_assert_int_eq(breaker_state(&one), BREAKER_DRAINING);
+    ck_assert(breaker_drained(&two, breaker_word(&two)));
     ck_assert_int_eq(breaker_state(&one), BREAKER_CLOSED);
     breaker_refilled(&one);
     ck_assert_int_eq(breaker_state(&two), BREAKER_DRAINING);

@@ -335,6 +335,79 @@ START_TEST(replaced)
 }
 END_TEST
 
+/* A store that must exist, and comes back as a new one: no crash, and it is used. */
+START_TEST(must_exist_and_is_new)
+{
+    struct pawl_storage_config config = fixture_config();
+    config.must_exist = true;
+    faulty_set(FAULTY_AWAY);
+    assert_status(storage_open("faulty:memory:brand-new?fallback=memory:here&" TIMES,
+                               &config, NULL, &store, &err), PAWL_OK);
+    put_spooled();
+    come_back();
+    ck_assert_uint_eq(stats_in(store).jobs[PAWL_PENDING], 1);
+}
+END_TEST
+
+static enum pawl_status spool_times_out(struct pawl_storage *self, const char *queue,
+                                        struct pawl_stats **out,
+                                        struct pawl_error *error)
+{
+    (void)self;
+    (void)queue;
+    (void)out;
+    return pawl_error_set(error, PAWL_ETIMEOUT, "the spool's disk is slow");
+}
+
+/* Trouble with the spool is none of the primary: that is used on. */
+START_TEST(sick_spool)
+{
+    static struct pawl_storage_ops patched;
+    store = open_with("");
+    struct pawl_storage *spool = failover_of(store)->spool;
+    const struct pawl_storage_ops *usual = spool->ops;
+    patched = *usual;
+    patched.stats = spool_times_out;
+    spool->ops = &patched;
+    breaker_refilled(&failover_of(store)->breaker);
+    int64_t end = clock_mono_ns() + PATIENCE_NS;
+    while (times_told("drain-refused") == 0 && clock_mono_ns() < end) {
+        failover_heed(failover_of(store));
+        nap();
+    }
+    ck_assert_uint_eq(times_told("drain-refused"), 1);
+    ck_assert_int_eq(breaker_state(&failover_of(store)->breaker), BREAKER_DRAINING);
+    struct pawl_new_job job = new_job();
+    assert_status(put_job(job), PAWL_OK);
+    spool->ops = usual;
+    come_back();
+}
+END_TEST
+
+/* A pause on this host ends with the outage. */
+START_TEST(pause_ends_with_the_outage)
+{
+    struct pawl_alter pause = { .queue = QUEUE, .kind = PAWL_ALTER_PAUSE };
+    struct pawl_alter_reply reply = { 0 };
+    store = open_with("");
+    struct pawl_new_job job = new_job();
+    assert_status(put_job(job), PAWL_OK);
+    complete(store, claim(store)); /* hears that it is not paused there */
+    faulty_set(FAULTY_AWAY);
+    put_spooled();
+    assert_status(storage_alter(store, &pause, &reply, &err), PAWL_SPOOLED);
+    ck_assert_ptr_null(claim(store));
+    come_back();
+    complete(store, claim(store));
+    faulty_set(FAULTY_AWAY);
+    put_spooled();
+    struct pawl_job *claimed = claim(store);
+    ck_assert_ptr_nonnull(claimed);
+    complete(store, claimed);
+    come_back();
+}
+END_TEST
+
 /* --- urgent --------------------------------------------------------------------- */
 
 /* Who is in a hurry does not wait for the times of the breaker. */
@@ -375,6 +448,9 @@ int main(void)
     tcase_add_test(t, refused_at_the_start);
     tcase_add_test(t, refused_afterwards);
     tcase_add_test(t, replaced);
+    tcase_add_test(t, must_exist_and_is_new);
+    tcase_add_test(t, sick_spool);
+    tcase_add_test(t, pause_ends_with_the_outage);
     tcase_add_test(t, urgent);
     suite_add_tcase(suite, t);
     SRunner *runner = srunner_create(suite);

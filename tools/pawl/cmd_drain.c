@@ -16,7 +16,8 @@
 
 #define LOOK_MS 50
 #define TELL_MS 500
-#define AWAY_MS 5000 /* so long it may be away before we give up */
+#define AWAY_MS 5000  /* so long it may be away before we give up, */
+#define STUCK_MS 10000 /* or nothing go over though it is there */
 
 enum { WAIT = 256 };
 
@@ -27,12 +28,12 @@ static const struct args_option drain_options[] = {
 static const struct args_spec drain_spec = {
     .usage = "drain [--wait]",
     .about = "Give the primary what was spooled on this host while it was away.\n"
-             "Any running program does that by itself; this does it at once, as fast\n"
-             "as it goes, and shows how far it is.\n",
+             "Any running program does that by itself; this does it at once and, if\n"
+             "no other is at it already, as fast as it goes, and shows how far it is.\n",
     .options = drain_options,
     .option_count = 1,
     .more = "With --json one object per line: mode, spooled, drained.\n\n"
-            "exit: 0 the spool is empty, 1 failed, 2 usage,\n"
+            "exit: 0 the spool is empty, 1 failed or refused, 2 usage,\n"
             "  69 the primary is away\n",
 };
 
@@ -42,6 +43,8 @@ struct drain {
     uint64_t first, spooled; /* jobs in the spool, at first and now */
     enum pawl_mode mode;
     bool fallback;
+    bool working; /* jobs that were claimed here run still: they go over later */
+    int64_t moved_ns; /* when there was less in the spool than before */
     bool line; /* a line of progress stands on the terminal */
 };
 
@@ -54,7 +57,12 @@ static int drain_look(struct drain *d)
         return cli_error(d->cli, status, &err);
     d->mode = stats->mode;
     d->fallback = stats->fallback;
+    if (stats->spooled < d->spooled || d->moved_ns == 0)
+        d->moved_ns = clock_mono_ns();
     d->spooled = stats->spooled;
+    d->working = false;
+    for (size_t i = 0; i < stats->queue_count; i++)
+        d->working = d->working || stats->queues[i].jobs[PAWL_PROCESSING] > 0;
     if (d->spooled > d->first)
         d->first = d->spooled;
     pawl_stats_free(stats);
@@ -91,6 +99,9 @@ static int drain_end(struct drain *d, int code)
     if (code == CLI_UNREACHABLE)
         cli_note(d->cli, "%s is away; %" PRIu64 " jobs stay in the spool",
                  pawl_where(d->cli->pawl), d->spooled);
+    else if (code == CLI_FAILED)
+        cli_note(d->cli, "%" PRIu64 " jobs stay in the spool: nothing went over for %d s",
+                 d->spooled, STUCK_MS / 1000);
     else if (code == CLI_DONE && !d->fallback && !d->cli->json)
         cli_note(d->cli, "%s has no spool", pawl_where(d->cli->pawl));
     else if (code == CLI_DONE && !d->cli->json)
@@ -109,6 +120,9 @@ static int drain_run(struct drain *d)
             away = now;
         if (!d->wait && now - away > AWAY_MS * INT64_C(1000000))
             return drain_end(d, CLI_UNREACHABLE);
+        if (d->mode == PAWL_MODE_DRAINING && !d->working &&
+            now - d->moved_ns > STUCK_MS * INT64_C(1000000))
+            return drain_end(d, CLI_FAILED);
         if (now - told >= TELL_MS * INT64_C(1000000)) {
             told = now;
             code = drain_tell(d);

@@ -224,15 +224,20 @@ void breaker_refilled(struct breaker *breaker)
 
     if ((word & 0xff) == BREAKER_CLOSED)
         change(breaker, word, BREAKER_DRAINING);
+    else if ((word & 0xff) == BREAKER_DRAINING) /* who found it empty must look again */
+        atomic_fetch_add(&breaker->page->state, 0x100);
 }
 
-void breaker_drained(struct breaker *breaker)
+bool breaker_drained(struct breaker *breaker, uint32_t word)
 {
-    uint32_t word = breaker_word(breaker);
+    uint32_t next = ((word & ~UINT32_C(0xff)) + 0x100) | BREAKER_CLOSED;
 
+    if ((word & 0xff) != BREAKER_DRAINING ||
+        !atomic_compare_exchange_strong(&breaker->page->state, &word, next))
+        return false;
     atomic_store(&breaker->page->fill_counted, 0);
-    if ((word & 0xff) == BREAKER_DRAINING)
-        change(breaker, word, BREAKER_CLOSED);
+    wake(breaker);
+    return true;
 }
 
 /* --- who is there --------------------------------------------------------------- */

@@ -94,10 +94,11 @@ pawl_duration breaker_probe_in(const struct breaker *breaker);
 void breaker_hurry(struct breaker *breaker);
 /* A probe was answered. `at_once`: it needs no trial. True: the outage is over. */
 bool breaker_answered(struct breaker *breaker, bool at_once);
-/* There is something in the spool although we are CLOSED. */
+/* Something was put into the spool: it is to be drained, whatever was thought of it. */
 void breaker_refilled(struct breaker *breaker);
-/* DRAINING, and the spool is empty. */
-void breaker_drained(struct breaker *breaker);
+/* DRAINING, and the spool was empty when the word was `word` already. False: it was
+ * filled, or changed, since then. */
+bool breaker_drained(struct breaker *breaker, uint32_t word);
 
 /* The store that answers: true if it is another one than at the last time. */
 bool breaker_meet(struct breaker *breaker, const struct pawl_session *store);

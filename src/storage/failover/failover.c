@@ -72,7 +72,7 @@ bool failover_final(struct failover *f, enum pawl_status status,
                     const struct pawl_error *own, struct pawl_error *err)
 {
     if (failover_is_away(status)) {
-        if (!failover_away(f)) /* else we did not ask, or another was faster */
+        if (own->status < 0) /* else it was not asked */
             failover_lost(f, status, own);
         return false;
     }
@@ -97,6 +97,7 @@ enum pawl_status failover_connect(struct failover *f, pawl_duration deadline,
     struct pawl_storage_config config = f->config;
 
     config.deadline = deadline;
+    config.must_exist = false; /* a new one is as good as one that was emptied */
     return storage_open_plain(f->url, &config, out, err);
 }
 
@@ -128,6 +129,8 @@ static enum pawl_status open_primary(struct failover *f, struct pawl_error *err)
     struct pawl_storage *primary = NULL;
     enum pawl_status status;
 
+    if (failover_away(f)) /* another thread was here just now, and in vain */
+        return failover_unreachable(f, err);
     if (clock_mono_ns() < f->open_again_ns) {
         *err = f->open_error;
         return err->status;
@@ -138,9 +141,11 @@ static enum pawl_status open_primary(struct failover *f, struct pawl_error *err)
         storage_close(failover_adopt(f, primary));
         return PAWL_OK;
     }
-    /* One that is away is the breaker's business; one that refuses us must not be
-     * asked by each call anew. */
-    if (!failover_is_away(status)) {
+    /* One that is away is the breaker's business, and before the next thread tries; one
+     * that refuses us must not be asked by each call anew. */
+    if (failover_is_away(status)) {
+        breaker_lost(&f->breaker, err->message);
+    } else {
         f->open_error = *err;
         f->open_again_ns = clock_mono_ns() + OPEN_AGAIN_NS;
     }
@@ -168,7 +173,6 @@ struct pawl_storage *failover_adopt(struct failover *f, struct pawl_storage *pri
 {
     struct pawl_storage *none = NULL;
 
-    /* Else who opens next would be told the old error. */
     return atomic_compare_exchange_strong(&f->primary, &none, primary) ? NULL : primary;
 }
 

@@ -33,6 +33,8 @@ enum pawl_status failover_get(struct pawl_storage *self, const char *queue,
     if (failover_final(f, status, &own, err)) {
         if (status == PAWL_NOT_FOUND && failover_spooled(f))
             status = get_here(f, queue, id, out, err);
+        if (status == PAWL_NOT_FOUND && primary) /* it went over between the two looks */
+            status = storage_get(primary, queue, id, out, err);
         return status;
     }
     status = get_here(f, queue, id, out, err);
@@ -110,21 +112,18 @@ static enum pawl_status alter_rest(struct failover *f, const struct pawl_alter *
     return status;
 }
 
-static enum pawl_status alter_there(struct failover *f, struct pawl_storage *primary,
-                                    const struct pawl_alter *in,
+/* The primary did it: what else there is to do here. */
+static enum pawl_status after_alter(struct failover *f, const struct pawl_alter *in,
                                     struct pawl_alter_reply *out,
                                     struct pawl_error *err)
 {
     struct failover_line *line = failover_line(f, in->queue);
-    enum pawl_status status = storage_alter(primary, in, out, err);
 
-    if (status < 0)
-        return status;
     if (line && (in->kind == PAWL_ALTER_PAUSE || in->kind == PAWL_ALTER_RESUME))
         failover_mirror_pause(f, line, in->kind == PAWL_ALTER_PAUSE);
-    else if (failover_spooled(f) && !is_of_queue(in->kind))
-        status = alter_rest(f, in, out, err);
-    return status;
+    if (failover_spooled(f) && !is_of_queue(in->kind))
+        return alter_rest(f, in, out, err);
+    return PAWL_OK;
 }
 
 enum pawl_status failover_alter(struct pawl_storage *self, const struct pawl_alter *in,
@@ -136,9 +135,9 @@ enum pawl_status failover_alter(struct pawl_storage *self, const struct pawl_alt
     struct pawl_storage *primary = failover_ask(f, &status, &own);
 
     if (primary)
-        status = alter_there(f, primary, in, out, &own);
+        status = storage_alter(primary, in, out, &own);
     if (failover_final(f, status, &own, err))
-        return status;
+        return status < 0 ? status : after_alter(f, in, out, err);
     if (status == PAWL_EUNKNOWN) { /* it may have been done: the caller must know */
         if (err)
             *err = own;
@@ -152,6 +151,17 @@ enum pawl_status failover_alter(struct pawl_storage *self, const struct pawl_alt
 
 /* --- whole jobs to and from elsewhere: not to a spool --------------------------- */
 
+/* Maybe done; else certainly not. */
+static enum pawl_status failed(struct failover *f, enum pawl_status status,
+                               const struct pawl_error *own, struct pawl_error *err)
+{
+    if (status != PAWL_EUNKNOWN)
+        return failover_unreachable(f, err);
+    if (err)
+        *err = *own;
+    return status;
+}
+
 enum pawl_status failover_take_out(struct pawl_storage *self,
                                    const struct pawl_take_out *in,
                                    struct pawl_take_out_reply *out,
@@ -164,9 +174,7 @@ enum pawl_status failover_take_out(struct pawl_storage *self,
 
     if (primary)
         status = storage_take_out(primary, in, out, &own);
-    return failover_final(f, status, &own, err) || status == PAWL_EUNKNOWN
-               ? status
-               : failover_unreachable(f, err);
+    return failover_final(f, status, &own, err) ? status : failed(f, status, &own, err);
 }
 
 enum pawl_status failover_bring_in(struct pawl_storage *self,
@@ -181,9 +189,7 @@ enum pawl_status failover_bring_in(struct pawl_storage *self,
 
     if (primary)
         status = storage_bring_in(primary, in, results, &own);
-    return failover_final(f, status, &own, err) || status == PAWL_EUNKNOWN
-               ? status
-               : failover_unreachable(f, err);
+    return failover_final(f, status, &own, err) ? status : failed(f, status, &own, err);
 }
 
 enum pawl_status failover_tally(struct pawl_storage *self, const char *queue,
@@ -191,11 +197,11 @@ enum pawl_status failover_tally(struct pawl_storage *self, const char *queue,
                                 struct pawl_tally *out, struct pawl_error *err)
 {
     struct failover *f = failover_of(self);
-    struct pawl_storage *primary;
+    struct pawl_error own = { 0 };
+    enum pawl_status status;
+    struct pawl_storage *primary = failover_ask(f, &status, &own);
 
-    if (failover_away(f))
-        return failover_unreachable(f, err);
-    primary = failover_primary(f, err);
-    return primary ? storage_tally(primary, queue, mover, forget, out, err)
-                   : PAWL_EUNREACHABLE;
+    if (primary)
+        status = storage_tally(primary, queue, mover, forget, out, &own);
+    return failover_final(f, status, &own, err) ? status : failed(f, status, &own, err);
 }

@@ -146,13 +146,14 @@ static enum pawl_status drain_all(struct drain *drain, struct pawl_error *err)
     enum pawl_status status = PAWL_OK;
 
     while (status >= 0 && !is_over(drain)) {
+        uint32_t word;
         status = drain_once(drain, err);
         if (status < 0)
             break;
-        if (failover_spool_empty(drain->f)) {
-            breaker_drained(breaker);
+        /* The word of before: who puts something in changes it. */
+        word = breaker_word(breaker);
+        if (failover_spool_empty(drain->f) && breaker_drained(breaker, word))
             break;
-        }
         breaker_wait(breaker, breaker_word(breaker), LOOK_AGAIN_MS);
     }
     return status;
@@ -169,16 +170,26 @@ static void tell_refused(struct failover *f, const struct pawl_error *err)
                  f->spool->where, f->where, err->message);
 }
 
+/* Was it the primary that did not answer, or is it the spool that has trouble? */
+static bool is_primary_away(struct pawl_storage *primary, enum pawl_status status)
+{
+    struct pawl_health health;
+
+    return failover_is_away(status) &&
+           (!primary || failover_is_away(storage_health(primary, &health, NULL)));
+}
+
 pawl_duration failover_drain(struct failover *f)
 {
     struct drain drain = { .f = f, .begun_ns = clock_mono_ns() };
     struct pawl_error err = { 0 };
     enum pawl_status status;
+    bool away;
 
     if (!breaker_drain_begin(&f->breaker))
         return TRY_AGAIN_MS;
     status = failover_connect(f, f->config.deadline, &drain.to, &err);
-    if (status >= 0) {
+    if (status == PAWL_OK) {
         drain.relay = (struct relay){ .from = f->spool, .to = drain.to,
                                       .mover = drain_mover, .limit = BATCH,
                                       .states = all_but_processing,
@@ -186,9 +197,10 @@ pawl_duration failover_drain(struct failover *f)
                                       .merged = failover_tell_merged, .context = f };
         status = drain_all(&drain, &err);
     }
+    away = is_primary_away(drain.to, status);
     storage_close(drain.to);
     breaker_drain_end(&f->breaker);
-    if (failover_is_away(status))
+    if (away)
         breaker_lost(&f->breaker, err.message);
     else if (status < 0)
         tell_refused(f, &err);

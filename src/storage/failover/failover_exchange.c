@@ -166,14 +166,35 @@ static enum pawl_status exchange_away(struct failover *f, struct failover_line *
     size_t claim_max = line->policy == FAILOVER_RUN_LOCAL ? in->claim_max : 0;
     enum pawl_status status = keep(f, in, out->outcomes, err);
 
+    atomic_store(&line->paused, -1); /* it may be paused here meanwhile: compare anew */
     if (status >= 0)
         status = exchange_here(f, in, claim_max, out, err);
     return status;
 }
 
+/* Where no outcome is the spool's, or the primary is away: then all are dealt with
+ * here. */
+static enum pawl_status exchange_plain(struct failover *f, struct failover_line *line,
+                                       const struct pawl_exchange *in,
+                                       struct pawl_exchange_reply *out,
+                                       struct pawl_error *err)
+{
+    struct pawl_error own = { 0 };
+    enum pawl_status status;
+    struct pawl_storage *primary = failover_ask(f, &status, &own);
+
+    if (primary)
+        status = storage_exchange(primary, in, out, &own);
+    if (!failover_final(f, status, &own, err))
+        return exchange_away(f, line, in, out, err);
+    if (status >= 0 && in->claim_max > 0)
+        failover_mirror_pause(f, line, out->paused);
+    return status;
+}
+
 /* Outcomes of the spool among those of the primary: rare, and only while what was
- * claimed during an outage ends after it. */
-static enum pawl_status exchange_mixed(struct failover *f, struct pawl_storage *primary,
+ * claimed during an outage ends after it. The spool's are settled first. */
+static enum pawl_status exchange_mixed(struct failover *f, struct failover_line *line,
                                        const struct pawl_exchange *in,
                                        struct pawl_exchange_reply *out,
                                        struct pawl_error *err)
@@ -187,7 +208,7 @@ static enum pawl_status exchange_mixed(struct failover *f, struct pawl_storage *
         status = share_outcomes(&share, in, false, &some, err);
     if (status >= 0) {
         out->outcomes = share.results;
-        status = storage_exchange(primary, &some, out, err);
+        status = exchange_plain(f, line, &some, out, err);
         out->outcomes = results;
     }
     if (status >= 0)
@@ -211,29 +232,12 @@ enum pawl_status failover_exchange(struct pawl_storage *self,
 {
     struct failover *f = failover_of(self);
     struct failover_line *line = failover_line(f, in->queue);
-    struct pawl_error own = { 0 };
-    struct pawl_storage *primary;
-    enum pawl_status status;
 
     if (!line)
         return pawl_error_set(err, PAWL_ENOMEM, "out of memory");
-    failover_heed(f);
-    if (failover_away(f))
-        return exchange_away(f, line, in, out, err);
-    primary = failover_primary(f, &own);
-    if (!primary)
-        status = own.status;
-    else if (has_local(in))
-        status = exchange_mixed(f, primary, in, out, &own);
-    else
-        status = storage_exchange(primary, in, out, &own);
-    if (failover_lost(f, status, &own))
-        return exchange_away(f, line, in, out, err);
-    if (status < 0 && err)
-        *err = own;
-    if (status >= 0 && in->claim_max > 0)
-        failover_mirror_pause(f, line, out->paused);
-    return status;
+    if (has_local(in) && !failover_away(f))
+        return exchange_mixed(f, line, in, out, err);
+    return exchange_plain(f, line, in, out, err);
 }
 
 /* --- leases --------------------------------------------------------------------- */

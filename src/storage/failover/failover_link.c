@@ -145,7 +145,7 @@ static void probe(struct failover *f)
     if (!f->prober)
         status = failover_connect(f, failover_patience(f), &f->prober, &err);
     began_ns = clock_mono_ns();
-    if (status >= 0)
+    if (status == PAWL_OK)
         status = storage_health(f->prober, &health, &err);
     judge(f, status, clock_mono_ns() - began_ns, &err);
 }

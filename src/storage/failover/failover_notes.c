@@ -65,10 +65,26 @@ enum pawl_status failover_note_outcomes(struct failover *f,
     return note(f, FAILOVER_OUTCOMES, &packet, err);
 }
 
+/* How long it was kept. */
+static pawl_duration since(const struct failover *f, const struct pawl_job *note)
+{
+    pawl_duration passed = f->config.clock.now(f->config.clock.context) -
+                           note->enqueued_at;
+
+    return passed > 0 ? passed : 0;
+}
+
+/* What is left of a length of time; at least 1, as 0 means none. */
+static pawl_duration less(pawl_duration time, pawl_duration passed)
+{
+    return time == 0 ? 0 : time > passed ? time - passed : 1;
+}
+
 /* --- delivering: outcomes ------------------------------------------------------- */
 
 static enum pawl_status deliver_outcomes(struct failover *f, struct pawl_storage *to,
                                          const struct packet *packet,
+                                         const struct pawl_job *note,
                                          struct pawl_error *err)
 {
     const struct pawl_exchange *exchange = &packet->exchange;
@@ -79,6 +95,8 @@ static enum pawl_status deliver_outcomes(struct failover *f, struct pawl_storage
 
     if (!results)
         return pawl_error_set(err, PAWL_ENOMEM, "out of memory");
+    for (size_t i = 0; i < exchange->outcome_count; i++)
+        packet->outcomes[i].delay = less(packet->outcomes[i].delay, since(f, note));
     status = storage_exchange(to, exchange, &reply, err);
     for (size_t i = 0; i < exchange->outcome_count && status >= 0; i++)
         stale += results[i] == PAWL_STALE;
@@ -93,16 +111,15 @@ static enum pawl_status deliver_outcomes(struct failover *f, struct pawl_storage
 /* --- delivering: puts ----------------------------------------------------------- */
 
 /* What was meant from then on is meant from then on still. */
-static void age(struct pawl_new_job *job, const struct pawl_job *note)
+static void age(struct pawl_new_job *job, const struct pawl_job *note,
+                pawl_duration passed)
 {
-    pawl_duration passed = clock_wall_ms() - note->enqueued_at;
-
     if (job->delay > 0) {
         job->run_at = note->enqueued_at + job->delay;
         job->delay = 0;
     }
-    if (job->ttl > 0)
-        job->ttl = passed < 0 ? job->ttl : job->ttl > passed ? job->ttl - passed : 1;
+    job->ttl = less(job->ttl, passed);
+    job->key_ttl = less(job->key_ttl, passed);
 }
 
 /* A job of a put, as if it stood in a store. */
@@ -165,7 +182,7 @@ static enum pawl_status deliver_put(struct failover *f, struct pawl_storage *to,
     if (!results)
         return pawl_error_set(err, PAWL_ENOMEM, "out of memory");
     for (size_t i = 0; i < count; i++)
-        age(&packet->jobs[i], note);
+        age(&packet->jobs[i], note, since(f, note));
     status = storage_put(to, &packet->put, results, err);
     if (status >= 0)
         status = merge_refused(f, to, packet, note, results, err);
@@ -175,24 +192,27 @@ static enum pawl_status deliver_put(struct failover *f, struct pawl_storage *to,
 
 /* --- delivering ----------------------------------------------------------------- */
 
+/* *hopeless: it never will be. */
 static enum pawl_status deliver_one(struct failover *f, struct pawl_storage *to,
                                     const struct pawl_job *note, uint64_t *done,
-                                    struct pawl_error *err)
+                                    bool *hopeless, struct pawl_error *err)
 {
     struct packet packet;
     enum pawl_status status = packet_read(note->payload, note->payload_size, &packet,
                                           err);
 
+    *hopeless = status == PAWL_EFORMAT;
     if (status < 0)
         return status;
     if (packet.exchange.queue) {
         *done += packet.exchange.outcome_count;
-        status = deliver_outcomes(f, to, &packet, err);
+        status = deliver_outcomes(f, to, &packet, note, err);
     } else {
         *done += packet.put.job_count;
         status = deliver_put(f, to, &packet, note, err);
     }
     packet_clear(&packet);
+    *hopeless = status == PAWL_ETOOOLD;
     return status;
 }
 
@@ -240,8 +260,9 @@ static enum pawl_status deliver_some(struct failover *f, struct pawl_storage *to
     *count = out.job_count;
     for (size_t i = 0; i < out.job_count; i++) {
         if (status >= 0) {
-            status = deliver_one(f, to, notes[i], done, &own);
-            if (status == PAWL_EFORMAT || status == PAWL_ETOOOLD)
+            bool hopeless;
+            status = deliver_one(f, to, notes[i], done, &hopeless, &own);
+            if (hopeless)
                 status = set_aside(f, queue, notes[i], &own);
             else if (status >= 0)
                 status = settle(f, queue, PAWL_TAKE_CONFIRM, notes[i]->id, &own);

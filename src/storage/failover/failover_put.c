@@ -54,6 +54,8 @@ static enum pawl_status recount(struct failover *f, struct pawl_error *err)
     pawl_stats_free(stats);
     if (storage_health(f->spool, &health, NULL) == PAWL_OK)
         atomic_store(&page->fill_bytes, (uint64_t)health.size_bytes);
+    if (jobs == 0) /* a file that was large once is free inside */
+        atomic_store(&page->fill_bytes, 0);
     atomic_store(&page->fill_jobs, jobs);
     atomic_store(&page->fill_oldest, oldest < 0 ? 0 : clock_boot_ms() - oldest);
     atomic_store(&page->fill_counted, clock_boot_ms());
@@ -201,8 +203,8 @@ static enum pawl_status arrive(struct way *way, enum failover_pin where,
             pin = &line->pins[line->next_pin++ % FAILOVER_PINS];
         *pin = (struct failover_pinned){ way->in->session, way->in->seq, where,
                                          way->to_primary.session };
-    } else if (pin) {
-        pin->where = FAILOVER_FREE;
+    } else if (pin && (status >= 0 || status == PAWL_ETOOOLD)) {
+        pin->where = FAILOVER_FREE; /* a failure tells nothing of the try before */
     }
     pthread_mutex_unlock(&way->f->mutex);
     return status;
