@@ -11,7 +11,7 @@
 #   asan      AddressSanitizer and UBSan: unit, conformance, model
 #   tsan      ThreadSanitizer: unit, conformance, model
 #             (both without the suite "ways", so each storage by one way only,
-#             and with a third of the model's steps)
+#             and with a seventh of the model's steps)
 #   valgrind  the unit tests of the gcc leg, for leaks and unset memory
 #
 # The last line is "N passed, N failed". A skipped test is a failed one.
@@ -123,7 +123,7 @@ clang_leg() {
 }
 # run_sanitized LEG FACTOR: what takes FACTOR times as long there.
 run_sanitized() {
-    [ -n "$long" ] || export PAWL_MODEL_OPS=30000
+    [ -n "$long" ] || export PAWL_MODEL_OPS=15000
     run "$1" unit conformance model -- --no-suite ways --timeout-multiplier "$2"
     unset PAWL_MODEL_OPS
 }
