@@ -119,11 +119,11 @@ END_TEST
 START_TEST(lost_long_ago)
 {
     store = open_with("dwell=0ms&trial=0ms");
-    faulty_for(FAULTY_LOST_AFTER, 1);
-    struct pawl_id id = put_spooled();
     struct failover *f = failover_of(store);
     struct pawl_put_result result;
     ck_assert(breaker_drain_begin(&f->breaker)); /* nobody drains meanwhile */
+    faulty_for(FAULTY_LOST_AFTER, 1);
+    struct pawl_id id = put_spooled();
     await_mode(PAWL_MODE_DRAINING);
     for (int i = 0; i < 40; i++) {
         struct pawl_new_job job = new_job();

@@ -239,22 +239,30 @@ END_TEST
 
 #define THREADS 4
 
+#define RACE_TURNS 8000
+
 struct racer {
     struct sqlite_line *line;
     int *shared;
-    int64_t end;
+    pthread_barrier_t *all_there;
     long turns;
 };
 
+/* From when all are there until so many turns were taken, however long that is. */
 static void *race(void *arg)
 {
     struct racer *r = arg;
-    while (clock_mono_ns() < r->end && line_enter(r->line, r->end + 10000 * MS)) {
-        int seen = ++*r->shared;
-        spin(15000);
-        must(*r->shared == seen);
+    bool over = false;
+    pthread_barrier_wait(r->all_there);
+    while (!over && line_enter(r->line, clock_mono_ns() + 10000 * MS)) {
+        over = *r->shared >= RACE_TURNS;
+        if (!over) {
+            int seen = ++*r->shared;
+            spin(15000);
+            must(*r->shared == seen);
+            r->turns++;
+        }
         line_leave(r->line);
-        r->turns++;
     }
     return NULL;
 }
@@ -266,10 +274,11 @@ START_TEST(line_is_fair)
     pthread_t threads[THREADS];
     int shared = 0;
     long least = LONG_MAX, most = 0, sum = 0;
+    pthread_barrier_t all_there;
     ck_assert(line_open(&line));
-    int64_t end = clock_mono_ns() + 400 * MS;
+    pthread_barrier_init(&all_there, NULL, THREADS);
     for (int i = 0; i < THREADS; i++) {
-        racers[i] = (struct racer){ &line, &shared, end, 0 };
+        racers[i] = (struct racer){ &line, &shared, &all_there, 0 };
         ck_assert_int_eq(pthread_create(&threads[i], NULL, race, &racers[i]), 0);
     }
     for (int i = 0; i < THREADS; i++) {
