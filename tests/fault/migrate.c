@@ -308,7 +308,7 @@ END_TEST
 /* There and back: of each state as many, with the same digest; in little memory. */
 START_TEST(there_and_back)
 {
-    uint64_t count = env_number("PAWL_JOBS", 100000, 1000000);
+    uint64_t count = env_number("PAWL_JOBS", 100000, 10000000);
     struct sides there = fresh_sides(false), back = there;
     struct rusage usage;
     snprintf(back.from, sizeof back.from, "%s", there.to);
