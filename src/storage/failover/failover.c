@@ -97,7 +97,6 @@ enum pawl_status failover_connect(struct failover *f, pawl_duration deadline,
     struct pawl_storage_config config = f->config;
 
     config.deadline = deadline;
-    config.must_exist = false; /* a new one is as good as one that was emptied */
     return storage_open_plain(f->url, &config, out, err);
 }
 

@@ -134,6 +134,8 @@ static enum pawl_status first_contact(struct failover *f, struct pawl_error *err
         }
         breaker_lost(&f->breaker, own.message);
     }
+    /* Later a new one is as good as one that was emptied. Before the thread starts. */
+    f->config.must_exist = false;
     if (failover_away(f)) {
         failover_log(f, PAWL_LOG_WARN, "falling-back",
                      "%s configured but not available, falling back to %s at %s "
