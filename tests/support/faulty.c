@@ -71,7 +71,7 @@ static enum faulty_mode begin(const struct pawl_storage *self)
     enum faulty_mode now = (enum faulty_mode)atomic_load(&mode);
     if (now != FAULTY_FINE && atomic_load(&calls_left) > 0 &&
         atomic_fetch_sub(&calls_left, 1) == 1)
-        atomic_store(&mode, FAULTY_FINE);
+        atomic_store(&mode, FAULTY_AWAY);
     return now;
 }
 

@@ -20,7 +20,7 @@ enum faulty_mode {
 /* Make the schemes known. As often as you like. */
 void faulty_register(void);
 void faulty_set(enum faulty_mode mode);
-/* After so many more calls it is FAULTY_FINE again. */
+/* For so many more calls; then it is FAULTY_AWAY until told otherwise. */
 void faulty_for(enum faulty_mode mode, int calls);
 /* Calls to the remote ones so far, those that failed among them. */
 uint64_t faulty_calls(void);

@@ -124,6 +124,7 @@ START_TEST(lost_long_ago)
     ck_assert(breaker_drain_begin(&f->breaker)); /* nobody drains meanwhile */
     faulty_for(FAULTY_LOST_AFTER, 1);
     struct pawl_id id = put_spooled();
+    faulty_set(FAULTY_FINE);
     await_mode(PAWL_MODE_DRAINING);
     for (int i = 0; i < 40; i++) {
         struct pawl_new_job job = new_job();

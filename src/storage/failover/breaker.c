@@ -20,6 +20,24 @@
 #define PROBES 4 /* in a trial */
 #define PROBE_LEAST_MS 20
 
+/* --- texts ---------------------------------------------------------------------- */
+
+static void set_text(_Atomic char *text, const char *to)
+{
+    size_t n = strnlen(to, BREAKER_TEXT - 1);
+
+    for (size_t i = 0; i < BREAKER_TEXT; i++)
+        atomic_store_explicit(&text[i], i < n ? to[i] : '\0', memory_order_relaxed);
+}
+
+const char *breaker_text(const _Atomic char *text, char out[BREAKER_TEXT])
+{
+    for (size_t i = 0; i < BREAKER_TEXT; i++)
+        out[i] = atomic_load_explicit(&text[i], memory_order_relaxed);
+    out[BREAKER_TEXT - 1] = '\0'; /* whoever wrote the file */
+    return out;
+}
+
 /* --- open and close ------------------------------------------------------------- */
 
 static enum pawl_status open_file(const char *path, int *fd, struct pawl_error *err)
@@ -82,7 +100,7 @@ enum pawl_status breaker_open(struct breaker *breaker, const char *path,
     if (status == PAWL_OK)
         status = map_file(breaker, path, err);
     if (status == PAWL_OK && breaker->page->where[0] == '\0')
-        strncpy(breaker->page->where, where, BREAKER_TEXT - 1);
+        set_text(breaker->page->where, where);
     return status;
 }
 
@@ -160,7 +178,7 @@ void breaker_lost(struct breaker *breaker, const char *reason)
     if (state == BREAKER_TRIAL)
         dwell = breaker->trial / PROBES; /* it has not ended: the dwell is over */
     else
-        strncpy(page->reason, reason, BREAKER_TEXT - 1);
+        set_text(page->reason, reason);
     if (dwell < PROBE_LEAST_MS)
         dwell = PROBE_LEAST_MS;
     /* Before the change: whoever sees OPEN must not see an old instant. */
@@ -296,7 +314,6 @@ static bool read_page(int folder, const char *name, struct breaker_page *page)
 
     if (fd >= 0)
         close(fd);
-    page->where[BREAKER_TEXT - 1] = page->reason[BREAKER_TEXT - 1] = '\0';
     return whole && atomic_load(&page->format) == FORMAT;
 }
 

@@ -46,8 +46,9 @@ struct breaker_page { /* FORMAT.md */
     _Atomic uint64_t fill_jobs, fill_bytes;
     _Atomic int64_t fill_oldest;  /* since when its oldest job is pending; 0: none */
     _Atomic int64_t fill_counted; /* 0: never */
-    char reason[BREAKER_TEXT]; /* why OPEN; a hint for people, may be torn */
-    char where[BREAKER_TEXT];  /* the primary that the spool is for; the same */
+    /* For people: breaker_text(). Two that write at once may mix their texts. */
+    _Atomic char reason[BREAKER_TEXT]; /* why OPEN */
+    _Atomic char where[BREAKER_TEXT];  /* the primary that the spool is for */
 };
 
 struct breaker {
@@ -83,6 +84,9 @@ static inline bool breaker_away(const struct breaker *breaker)
     enum breaker_state state = breaker_state(breaker);
     return state == BREAKER_OPEN || state == BREAKER_TRIAL;
 }
+
+/* One of the page's texts, as it is now. Returns `out`. */
+const char *breaker_text(const _Atomic char *text, char out[BREAKER_TEXT]);
 
 /* The primary did not answer. */
 void breaker_lost(struct breaker *breaker, const char *reason);

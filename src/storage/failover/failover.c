@@ -85,10 +85,11 @@ enum pawl_status failover_unreachable(struct failover *f, struct pawl_error *err
 {
     const struct breaker_page *page = f->breaker.page;
     int64_t seconds = (clock_wall_ms() - atomic_load(&page->since)) / 1000;
+    char reason[BREAKER_TEXT];
 
     return pawl_error_set(err, PAWL_EUNREACHABLE, "%s is away since %lld s: %.150s",
                           f->where, (long long)(seconds > 0 ? seconds : 0),
-                          page->reason);
+                          breaker_text(page->reason, reason));
 }
 
 enum pawl_status failover_connect(struct failover *f, pawl_duration deadline,

@@ -69,11 +69,11 @@ static void tell_mode(struct failover *f, enum pawl_mode mode)
 {
     struct pawl_event event = { .kind = PAWL_EVENT_MODE, .mode = mode, .queue = "" };
     enum pawl_log_level level = PAWL_LOG_WARN;
-    char text[500];
+    char text[500], reason[BREAKER_TEXT];
 
     if (mode == PAWL_MODE_SPOOLING) {
         snprintf(text, sizeof text, "%s is away (%.180s): jobs are spooled at %.150s",
-                 f->where, f->breaker.page->reason, f->spool->where);
+                 f->where, breaker_text(f->breaker.page->reason, reason), f->spool->where);
     } else if (mode == PAWL_MODE_DRAINING) {
         level = PAWL_LOG_INFO;
         snprintf(text, sizeof text, "%s is used, and gets what was spooled at %.150s",

@@ -125,6 +125,7 @@ static const char *label_of(const struct pawl_storage_ops *ops)
 static enum pawl_status first_contact(struct failover *f, struct pawl_error *err)
 {
     struct pawl_error own = { 0 };
+    char reason[BREAKER_TEXT];
 
     if (!failover_away(f) && !failover_primary(f, &own)) {
         if (!failover_is_away(own.status)) {
@@ -141,7 +142,7 @@ static enum pawl_status first_contact(struct failover *f, struct pawl_error *err
                      "%s configured but not available, falling back to %s at %s "
                      "(%s: %s)",
                      label_of(&f->ops), label_of(f->spool->ops), f->spool->where, f->where,
-                     f->breaker.page->reason);
+                     breaker_text(f->breaker.page->reason, reason));
         failover_heed_silently(f);
     }
     failover_heed(f);

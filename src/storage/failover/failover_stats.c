@@ -212,10 +212,11 @@ static void format_time(int64_t ms, char text[32])
 /* Nobody who opens this primary drains them. */
 static void warn_of_other(void *out, const char *path, const struct breaker_page *page)
 {
-    char since[32];
+    char since[32], where[BREAKER_TEXT];
 
     format_time(atomic_load(&page->since), since);
-    warn(out, "a spool for %.80s is left at %.90s since %s", page->where, path, since);
+    warn(out, "a spool for %.80s is left at %.90s since %s",
+         breaker_text(page->where, where), path, since);
 }
 
 static void tell_of_outage(struct failover *f, struct pawl_health *out)
@@ -223,14 +224,15 @@ static void tell_of_outage(struct failover *f, struct pawl_health *out)
     const struct breaker_page *page = f->breaker.page;
     int64_t replaced = atomic_load(&page->replaced);
     int64_t now = f->config.clock.now(f->config.clock.context);
-    char since[32];
+    char since[32], reason[BREAKER_TEXT];
 
     format_time(atomic_load(&page->since), since);
     out->mode = failover_mode(breaker_state(&f->breaker));
     detail(out, "mode", pawl_mode_name(out->mode));
     detail(out, "spool", f->spool->where);
     if (out->mode == PAWL_MODE_SPOOLING)
-        warn(out, "away since %s, jobs are spooled: %s", since, page->reason);
+        warn(out, "away since %s, jobs are spooled: %s", since,
+             breaker_text(page->reason, reason));
     else if (out->mode == PAWL_MODE_DRAINING)
         warn(out, "the spool of this host is not empty yet");
     format_time(replaced, since);
