@@ -135,7 +135,8 @@ struct pawl_stats {
     enum pawl_mode mode; /* SPOOLING: the counts are those of the spool alone;
                             DRAINING: of both, and what is on its way is held */
     bool fallback;       /* there is a spool */
-    uint64_t spooled;    /* unfinished jobs in it, about */
+    uint64_t spooled;    /* what waits in it, about: unfinished jobs, and outcomes
+                            of jobs that the primary handed out */
 };
 /* Counts of every queue, or of the one named (PAWL_NOT_FOUND if it does not
  * exist). *out is yours, to pawl_stats_free(). Counting is exact and reads an
@@ -168,6 +169,7 @@ struct pawl_health {
     char durability[16]; /* "full" */
     int64_t round_trip_us;
     int64_t size_bytes; /* of the store: file or memory */
+    int64_t free_bytes; /* of these: what a file has free for jobs to come */
     int64_t jobs_a_day; /* finished, on average since the store was made, of which the
                            first day counts whole; 0: none, or not known */
     char rights[1536]; /* the least that the engine must allow us, as a line for

@@ -93,7 +93,7 @@ run health
 like "health" "$out" "storage * sqlite*where */pawl.db*engine * sqlite 3.*durability * full*round trip * us*"
 run --json health
 is "health as JSON" "$(echo "$out" | field '" ".join(sorted(j))')" \
-    "details durability engine mode round_trip_us size_bytes storage warnings where"
+    "details durability engine free_bytes mode round_trip_us size_bytes storage warnings where"
 
 # --- moving jobs ----------------------------------------------------------------------
 

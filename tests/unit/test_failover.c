@@ -138,6 +138,36 @@ START_TEST(lost_long_ago)
 }
 END_TEST
 
+/* Kept calls go back no faster than jobs do. */
+START_TEST(rate_of_calls)
+{
+    enum { COUNT = 60, RATE = 100, AT_ONCE = 24 }; /* thrice a batch */
+    store = open_with("dwell=0ms&trial=0ms&drain-rate=100");
+    struct failover *f = failover_of(store);
+    ck_assert(breaker_drain_begin(&f->breaker)); /* nobody drains meanwhile */
+    for (int i = 0; i < COUNT; i++) {
+        faulty_for(FAULTY_LOST_BEFORE, 1);
+        put_spooled();
+        faulty_set(FAULTY_FINE);
+        await_mode(PAWL_MODE_DRAINING);
+    }
+    int64_t begun = clock_mono_ns();
+    breaker_drain_end(&f->breaker);
+    faulty_set(FAULTY_FINE);
+    while (mode() != PAWL_MODE_PRIMARY) {
+        int64_t before = clock_mono_ns();
+        uint64_t arrived = all_in(there);
+        int64_t passed = clock_mono_ns() - begun;
+        if (arrived == 0)
+            begun = before;
+        ck_assert_int_le((int64_t)arrived, AT_ONCE + passed * RATE / INT64_C(1000000000));
+        nap();
+    }
+    come_back();
+    ck_assert_uint_eq(all_in(there), COUNT);
+}
+END_TEST
+
 /* Delays and lives are counted from the put, not from its arrival. */
 START_TEST(times_go_on)
 {
@@ -458,6 +488,7 @@ int main(void)
     tcase_add_test(t, reply_lost);
     tcase_add_test(t, request_lost);
     tcase_add_test(t, lost_long_ago);
+    tcase_add_test(t, rate_of_calls);
     tcase_add_test(t, times_go_on);
     tcase_add_test(t, again_at_the_spool);
     tcase_add_test(t, again_at_the_primary);

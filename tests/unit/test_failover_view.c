@@ -66,7 +66,7 @@ START_TEST(count_jobs)
     ck_assert(s->fallback && s->mode == PAWL_MODE_PRIMARY && s->spooled == 0);
     pawl_stats_free(s);
     faulty_for(FAULTY_LOST_BEFORE, 1);
-    put_spooled(); /* a note */
+    put_spooled(); /* maybe sent: kept as a call */
     faulty_set(FAULTY_AWAY);
     put_spooled();
     put_spooled();
@@ -74,6 +74,7 @@ START_TEST(count_jobs)
     ck_assert_uint_eq(s->queue_count, 1);
     ck_assert_str_eq(s->queues[0].name, QUEUE);
     ck_assert_uint_eq(s->queues[0].jobs[PAWL_PENDING], 2);
+    ck_assert_uint_eq(s->queues[0].jobs[PAWL_HELD], 1);
     ck_assert_uint_eq(s->spooled, 3);
     pawl_stats_free(s);
     s = stats("unknown", PAWL_OK); /* it may be at the primary */
@@ -96,6 +97,46 @@ START_TEST(count_jobs)
     assert_status(complete(store, here_still), PAWL_OK);
     come_back();
     ck_assert_ptr_null(stats("unknown", PAWL_NOT_FOUND));
+}
+END_TEST
+
+/* A call of many jobs that is kept counts as many, and they are listed page by page;
+ * also of a queue of which the spool has nothing else. */
+START_TEST(count_kept)
+{
+    enum { COUNT = 5 };
+    struct pawl_new_job jobs[COUNT];
+    struct pawl_put_result results[COUNT];
+    struct pawl_job *page[2];
+    store = open_with("");
+    for (int i = 0; i < COUNT; i++)
+        jobs[i] = new_job();
+    jobs[3].type = "other";
+    struct pawl_put put = { .queue = QUEUE, .session = session, .seq = 1, .jobs = jobs,
+                            .job_count = COUNT };
+    faulty_for(FAULTY_LOST_AFTER, 1);
+    assert_status(storage_put(store, &put, results, &err), PAWL_OK);
+    assert_status(results[0].status, PAWL_SPOOLED);
+    struct pawl_stats *s = stats(QUEUE, PAWL_OK);
+    ck_assert_uint_eq(s->queues[0].jobs[PAWL_HELD], COUNT);
+    ck_assert_uint_eq(s->spooled, COUNT);
+    pawl_stats_free(s);
+    struct pawl_list in = { .queue = QUEUE, .state = PAWL_HELD, .type = "", .limit = 2 };
+    struct pawl_list_reply out = { .jobs = page };
+    static const int wanted[] = { 0, 1, 2, 4 };
+    size_t seen = 0;
+    do {
+        assert_status(storage_list(store, &in, &out, &err), PAWL_SPOOLED);
+        for (size_t i = 0; i < out.job_count; i++) {
+            ck_assert_uint_lt(seen, 4);
+            ck_assert_mem_eq(&page[i]->id, &jobs[wanted[seen++]].id, sizeof page[i]->id);
+            pawl_job_free(page[i]);
+        }
+        in.after = out.next;
+    } while (out.next.set);
+    ck_assert_uint_eq(seen, 4);
+    come_back();
+    ck_assert_uint_eq(stats_in(there).jobs[PAWL_PENDING], COUNT);
 }
 END_TEST
 
@@ -190,6 +231,42 @@ START_TEST(limit_of_bytes)
     job.payload_size = 3;
     assert_status(put_job(job), PAWL_EFULL);
     ck_assert_str_eq(err.message, text);
+}
+END_TEST
+
+/* A file that was large once and is free inside has room. */
+START_TEST(room_again)
+{
+    static char payload[100000];
+    char folder[] = "/tmp/pawl-failover-XXXXXX", url[300];
+    struct pawl_new_job job;
+    ck_assert_ptr_nonnull(mkdtemp(folder));
+    faulty_set(FAULTY_AWAY);
+    snprintf(url, sizeof url, "faulty:memory:there?fallback=sqlite:%s/spool.db&" TIMES
+             "&spool-bytes=6000000", folder);
+    store = open_url(url);
+    for (int i = 0; i < 20; i++) {
+        job = new_job();
+        job.payload = payload;
+        job.payload_size = sizeof payload;
+        assert_status(put_job(job), PAWL_SPOOLED);
+    }
+    faulty_set(FAULTY_FINE);
+    await_mode(PAWL_MODE_PRIMARY);
+    struct pawl_health health;
+    faulty_set(FAULTY_AWAY);
+    put_spooled();
+    struct pawl_storage *spool = failover_of(store)->spool;
+    assert_status(storage_health(spool, &health, &err), PAWL_OK);
+    ck_assert_int_ge(health.free_bytes, 20 * (int64_t)sizeof payload);
+    atomic_store(&failover_of(store)->breaker.page->fill_counted, 0); /* count anew */
+    put_spooled();
+    ck_assert_uint_lt(atomic_load(&failover_of(store)->breaker.page->fill_bytes),
+                      (uint64_t)(health.size_bytes - health.free_bytes) + 1000);
+    storage_close(store);
+    store = NULL;
+    snprintf(url, sizeof url, "rm -r %s", folder);
+    ck_assert_int_eq(system(url), 0);
 }
 END_TEST
 
@@ -439,10 +516,12 @@ int main(void)
     tcase_add_test(t, get_a_job);
     tcase_add_test(t, list_the_spool);
     tcase_add_test(t, count_jobs);
+    tcase_add_test(t, count_kept);
     tcase_add_test(t, health_tells);
     tcase_add_test(t, alter_jobs);
     tcase_add_test(t, limits);
     tcase_add_test(t, limit_of_bytes);
+    tcase_add_test(t, room_again);
     tcase_add_test(t, limit_of_age);
     tcase_add_test(t, wrong_options);
     tcase_add_test(t, turned_off);

@@ -13,7 +13,7 @@ static const struct args_spec health_spec = {
     .about = "Ask the storage how it is, and print where the jobs are.\n",
     .more = "Warnings do not change the exit code; pawl doctor's does.\n"
             "With --json one object: storage, where, engine, durability, mode,\n"
-            "round_trip_us, size_bytes, details, warnings.\n\n"
+            "round_trip_us, size_bytes, free_bytes, details, warnings.\n\n"
             "exit: 0 reachable, 1 failed, 2 usage, 69 storage unreachable\n",
 };
 
@@ -63,12 +63,13 @@ int cmd_health(struct cli *cli, int argc, char **argv)
         return CLI_DONE;
     }
     return cli_json(
-        cli, json_pack("{s:s, s:o, s:s, s:s, s:s, s:I, s:I, s:o, s:o}", "storage",
+        cli, json_pack("{s:s, s:o, s:s, s:s, s:s, s:I, s:I, s:I, s:o, s:o}", "storage",
                        health.storage, "where", json_text(health.where),
                        "engine", health.engine, "durability", health.durability,
                        "mode", pawl_mode_name(health.mode), "round_trip_us",
                        (json_int_t)health.round_trip_us, "size_bytes",
-                       (json_int_t)health.size_bytes, "details",
+                       (json_int_t)health.size_bytes, "free_bytes",
+                       (json_int_t)health.free_bytes, "details",
                        details_json(&health), "warnings",
                        health_warnings(&health)));
 }

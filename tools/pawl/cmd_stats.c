@@ -24,8 +24,8 @@ static const struct args_spec stats_spec = {
             "With --json one object: storage, where, mode and queues, of which\n"
             "each has oldest_pending_ms, 0 when none is pending. mode is primary,\n"
             "spooling (the primary is away, and these are the counts of this host's\n"
-            "spool) or draining; with a fallback also spooled, the unfinished jobs in\n"
-            "the spool.\n\n"
+            "spool) or draining; with a fallback also spooled, what waits in the spool:\n"
+            "unfinished jobs, and outcomes of jobs that the primary handed out.\n\n"
             "exit: 0 done, 1 failed, 2 usage, 3 no such queue,\n"
             "  69 storage unreachable\n",
 };

@@ -15,7 +15,7 @@ static enum pawl_status get_here(struct failover *f, const char *queue,
     enum pawl_status status = storage_get(f->spool, queue, id, out, err);
 
     if (status == PAWL_NOT_FOUND)
-        status = failover_noted_job(f, id, out, err);
+        status = failover_find_kept(f, id, out, err);
     return status;
 }
 
@@ -43,6 +43,20 @@ enum pawl_status failover_get(struct pawl_storage *self, const char *queue,
 
 /* --- list ----------------------------------------------------------------------- */
 
+/* The spool's; behind its held ones those of kept calls. */
+static enum pawl_status list_here(struct failover *f, const struct pawl_list *in,
+                                  struct pawl_list_reply *out, struct pawl_error *err)
+{
+    enum pawl_status status;
+
+    if (in->after.set && in->after.rank == FAILOVER_KEPT)
+        return failover_list_kept(f, in, out, err);
+    status = storage_list(f->spool, in, out, err);
+    if (status >= 0 && in->state == PAWL_HELD && !out->next.set)
+        out->next = (struct pawl_place){ .rank = FAILOVER_KEPT, .set = true };
+    return status;
+}
+
 enum pawl_status failover_list(struct pawl_storage *self, const struct pawl_list *in,
                                struct pawl_list_reply *out, struct pawl_error *err)
 {
@@ -55,7 +69,7 @@ enum pawl_status failover_list(struct pawl_storage *self, const struct pawl_list
         status = storage_list(primary, in, out, &own);
     if (failover_final(f, status, &own, err))
         return status;
-    status = storage_list(f->spool, in, out, err);
+    status = list_here(f, in, out, err);
     return status < 0 ? status : PAWL_SPOOLED;
 }
 
@@ -82,29 +96,23 @@ static enum pawl_status alter_here(struct failover *f, const struct pawl_alter *
     return status;
 }
 
-/* What the primary did not know may still be in the spool. */
-static enum pawl_status alter_rest(struct failover *f, const struct pawl_alter *in,
-                                   struct pawl_alter_reply *out,
-                                   struct pawl_error *err)
+/* Named jobs that were not found elsewhere. */
+static enum pawl_status alter_missing(struct pawl_storage *storage,
+                                      const struct pawl_alter *in,
+                                      struct pawl_alter_reply *out,
+                                      struct pawl_error *err)
 {
     struct pawl_alter some = *in;
     struct pawl_alter_reply reply = { 0 };
-    enum pawl_status status, result;
+    enum pawl_status status = PAWL_OK, result;
 
-    if (!in->ids) {
-        status = storage_alter(f->spool, in, &reply, err);
-        out->changed += reply.changed;
-        out->more = out->more || reply.more;
-        return status;
-    }
-    status = PAWL_OK;
     for (size_t i = 0; i < in->id_count && status >= 0; i++) {
         if (out->results[i] != PAWL_NOT_FOUND)
             continue;
         some.ids = &in->ids[i];
         some.id_count = 1;
         reply = (struct pawl_alter_reply){ .results = &result };
-        status = storage_alter(f->spool, &some, &reply, err);
+        status = storage_alter(storage, &some, &reply, err);
         if (status >= 0)
             out->results[i] = result;
         out->changed += reply.changed;
@@ -112,8 +120,29 @@ static enum pawl_status alter_rest(struct failover *f, const struct pawl_alter *
     return status;
 }
 
+/* What the primary did not know may still be in the spool; or it went over between the
+ * two looks. */
+static enum pawl_status alter_rest(struct failover *f, struct pawl_storage *primary,
+                                   const struct pawl_alter *in,
+                                   struct pawl_alter_reply *out,
+                                   struct pawl_error *err)
+{
+    struct pawl_alter_reply reply = { 0 };
+    enum pawl_status status;
+
+    if (in->ids) {
+        status = alter_missing(f->spool, in, out, err);
+        return status < 0 ? status : alter_missing(primary, in, out, err);
+    }
+    status = storage_alter(f->spool, in, &reply, err);
+    out->changed += reply.changed;
+    out->more = out->more || reply.more;
+    return status;
+}
+
 /* The primary did it: what else there is to do here. */
-static enum pawl_status after_alter(struct failover *f, const struct pawl_alter *in,
+static enum pawl_status after_alter(struct failover *f, struct pawl_storage *primary,
+                                    const struct pawl_alter *in,
                                     struct pawl_alter_reply *out,
                                     struct pawl_error *err)
 {
@@ -122,7 +151,7 @@ static enum pawl_status after_alter(struct failover *f, const struct pawl_alter 
     if (line && (in->kind == PAWL_ALTER_PAUSE || in->kind == PAWL_ALTER_RESUME))
         failover_mirror_pause(f, line, in->kind == PAWL_ALTER_PAUSE);
     if (failover_spooled(f) && !is_of_queue(in->kind))
-        return alter_rest(f, in, out, err);
+        return alter_rest(f, primary, in, out, err);
     return PAWL_OK;
 }
 
@@ -137,7 +166,7 @@ enum pawl_status failover_alter(struct pawl_storage *self, const struct pawl_alt
     if (primary)
         status = storage_alter(primary, in, out, &own);
     if (failover_final(f, status, &own, err))
-        return status < 0 ? status : after_alter(f, in, out, err);
+        return status < 0 ? status : after_alter(f, primary, in, out, err);
     if (status == PAWL_EUNKNOWN) { /* it may have been done: the caller must know */
         if (err)
             *err = own;

@@ -132,8 +132,10 @@ static enum pawl_status drain_once(struct drain *drain, struct pawl_error *err)
 {
     enum pawl_status status;
 
-    status = failover_deliver(drain->f, drain->to, &drain->done, err);
-    keep_rate(drain);
+    do {
+        status = failover_deliver(drain->f, drain->to, &drain->done, err);
+        keep_rate(drain);
+    } while (status >= 0 && status != PAWL_EMPTY && !is_over(drain));
     if (status >= 0 && !is_over(drain))
         status = drain_queues(drain, err);
     return status;

@@ -3,9 +3,13 @@
  *   failover.c           the two storages: which is in use, waiting in it
  *   failover_open.c      opening and closing
  *   failover_put.c       new jobs
+ *   failover_room.c      how full the spool is
  *   failover_exchange.c  outcomes, claims, leases, sweeps
  *   failover_admin.c     looking and altering
+ *   failover_stats.c     counts
+ *   failover_health.c    health
  *   failover_notes.c     calls that are kept for the primary
+ *   failover_kept.c      looking into these
  *   failover_drain.c     all that flows back
  *   failover_link.c      the thread pawl-link: probing, draining, telling
  *   breaker.c            which of the two storages is in use
@@ -22,6 +26,7 @@
 #include "storage/failover/breaker.h"
 #include "storage/failover/failover.h"
 #include "storage/failover/failover_settings.h"
+#include "storage/failover/packet.h"
 
 /* Reserved queues of the spool: no name of a user's begins like this. */
 #define FAILOVER_SENT "\001sent"         /* puts that were maybe carried out */
@@ -146,6 +151,14 @@ bool failover_final(struct failover *f, enum pawl_status status,
 /* UNREACHABLE, with what is known of the outage. */
 enum pawl_status failover_unreachable(struct failover *f, struct pawl_error *err);
 
+/* --- failover_room.c ------------------------------------------------------------ */
+
+/* Jobs that wait or run. */
+uint64_t failover_unfinished(const struct pawl_queue_stats *queue);
+/* EFULL: the spool has one of its limits reached. */
+enum pawl_status failover_take_room(struct failover *f, const struct pawl_put *in,
+                                    struct pawl_error *err);
+
 /* --- failover_exchange.c ------------------------------------------------------------- */
 
 /* A queue that is paused at the primary is paused in the spool: as far as we heard
@@ -160,12 +173,28 @@ enum pawl_status failover_note_put(struct failover *f, const struct pawl_put *pu
 enum pawl_status failover_note_outcomes(struct failover *f,
                                         const struct pawl_exchange *exchange,
                                         struct pawl_error *err);
-/* Make those calls at `to`; OK: none is left. *done counts jobs. */
+/* Make some of those calls at `to`; EMPTY: there are none. *done counts jobs. */
 enum pawl_status failover_deliver(struct failover *f, struct pawl_storage *to,
                                   uint64_t *done, struct pawl_error *err);
-/* A job of a put that is kept; NOT_FOUND. It shows as held. */
-enum pawl_status failover_noted_job(struct failover *f, struct pawl_id id,
+
+/* --- failover_kept.c ---------------------------------------------------------------- */
+
+/* The call in a note; false: enough. */
+typedef bool failover_kept_fn(void *context, const struct pawl_job *note,
+                              const struct packet *call);
+/* Each call that is kept, outcomes first. What cannot be read is passed over. */
+enum pawl_status failover_each_kept(struct failover *f, failover_kept_fn *visit,
+                                    void *context, struct pawl_error *err);
+/* A job of a put that is kept, as if it stood in a store: held. It points into both. */
+struct pawl_job failover_kept_job(const struct pawl_new_job *job,
+                                  const struct pawl_job *note);
+/* NOT_FOUND. *out is the caller's. */
+enum pawl_status failover_find_kept(struct failover *f, struct pawl_id id,
                                     struct pawl_job **out, struct pawl_error *err);
+/* Those of a queue, as list does; its places have this rank, and the first no tie. */
+#define FAILOVER_KEPT INT64_MAX
+enum pawl_status failover_list_kept(struct failover *f, const struct pawl_list *in,
+                                    struct pawl_list_reply *out, struct pawl_error *err);
 
 /* --- failover_drain.c ----------------------------------------------------------------- */
 

@@ -5,14 +5,12 @@
 #include <string.h>
 
 #include "storage/failover/failover_internal.h"
-#include "storage/failover/packet.h"
 #include "storage/relay.h"
 #include "util/clock.h"
 
 #define NOTE_MAX ((size_t)256 << 20) /* bytes of one */
 #define NOTE_TRIES 3
 #define HOLD_MOST 8 /* notes in the hand at once: each may be large */
-#define PAGE 8
 
 static const struct pawl_session note_mover = { "pawl-failover\0\0\001" };
 
@@ -122,32 +120,6 @@ static void age(struct pawl_new_job *job, const struct pawl_job *note,
     job->key_ttl = less(job->key_ttl, passed);
 }
 
-/* A job of a put, as if it stood in a store. */
-static struct pawl_job as_job(const struct pawl_new_job *job,
-                              const struct pawl_job *note)
-{
-    return (struct pawl_job){
-        .id = job->id,
-        .queue = job->queue,
-        .type = job->type ? job->type : "",
-        .key = job->key ? job->key : "",
-        .group = job->group ? job->group : "",
-        .state = PAWL_HELD,
-        .key_mode = job->key_mode,
-        .priority = job->priority,
-        .max_attempts = job->max_attempts,
-        .backoff = job->backoff,
-        .timeout = job->timeout,
-        .key_ttl = job->key_ttl,
-        .enqueued_at = note->enqueued_at,
-        .run_at = job->run_at ? job->run_at : note->enqueued_at + job->delay,
-        .expires_at = job->ttl ? note->enqueued_at + job->ttl : 0,
-        .payload = job->payload ? job->payload : "",
-        .payload_size = job->payload_size,
-        .result = "",
-    };
-}
-
 /* Their key is another's there: they are not lost without a word. */
 static enum pawl_status merge_refused(struct failover *f, struct pawl_storage *to,
                                       const struct packet *packet,
@@ -158,7 +130,7 @@ static enum pawl_status merge_refused(struct failover *f, struct pawl_storage *t
     enum pawl_status status = PAWL_OK;
 
     for (size_t i = 0; i < packet->put.job_count && status >= 0; i++) {
-        struct pawl_job job = as_job(&packet->jobs[i], note);
+        struct pawl_job job = failover_kept_job(&packet->jobs[i], note);
         struct pawl_session session;
         if (results[i].status != PAWL_KEY_TAKEN)
             continue;
@@ -245,8 +217,8 @@ static enum pawl_status set_aside(struct failover *f, const char *queue,
     return storage_alter(f->spool, &alter, &reply, NULL);
 }
 
-static enum pawl_status deliver_some(struct failover *f, struct pawl_storage *to,
-                                     const char *queue, uint64_t *done, size_t *count,
+static enum pawl_status deliver_from(struct failover *f, struct pawl_storage *to,
+                                     const char *queue, uint64_t *done,
                                      struct pawl_error *err)
 {
     struct pawl_job *notes[HOLD_MOST];
@@ -257,7 +229,6 @@ static enum pawl_status deliver_some(struct failover *f, struct pawl_storage *to
     struct pawl_error own = { 0 };
     enum pawl_status status = storage_take_out(f->spool, &in, &out, &own);
 
-    *count = out.job_count;
     for (size_t i = 0; i < out.job_count; i++) {
         if (status >= 0) {
             bool hopeless;
@@ -271,68 +242,15 @@ static enum pawl_status deliver_some(struct failover *f, struct pawl_storage *to
     }
     if (status < 0 && err)
         *err = own;
-    return status < 0 ? status : PAWL_OK;
+    return status < 0 ? status : out.job_count == 0 ? PAWL_EMPTY : PAWL_OK;
 }
 
 enum pawl_status failover_deliver(struct failover *f, struct pawl_storage *to,
                                   uint64_t *done, struct pawl_error *err)
 {
-    static const char *const queues[] = { FAILOVER_OUTCOMES, FAILOVER_SENT };
-    enum pawl_status status = PAWL_OK;
-    size_t count;
-
     /* Outcomes first: the leases of their jobs run out. */
-    for (int i = 0; i < 2 && status >= 0; i++)
-        do
-            status = deliver_some(f, to, queues[i], done, &count, err);
-        while (status >= 0 && count > 0 && !atomic_load(&f->stopping));
-    return status;
-}
+    enum pawl_status status = deliver_from(f, to, FAILOVER_OUTCOMES, done, err);
 
-/* --- looking -------------------------------------------------------------------- */
-
-static enum pawl_status find_in(const struct pawl_job *note, struct pawl_id id,
-                                struct pawl_job **out, struct pawl_error *err)
-{
-    enum pawl_status status = PAWL_NOT_FOUND;
-    struct packet packet;
-
-    if (packet_read(note->payload, note->payload_size, &packet, NULL) < 0)
-        return PAWL_NOT_FOUND;
-    for (size_t i = 0; i < packet.put.job_count && status == PAWL_NOT_FOUND; i++) {
-        struct pawl_job job;
-        if (memcmp(&packet.jobs[i].id, &id, sizeof id) != 0)
-            continue;
-        job = as_job(&packet.jobs[i], note);
-        *out = pawl_job_copy(&job);
-        status = *out ? PAWL_OK : pawl_error_set(err, PAWL_ENOMEM, "out of memory");
-    }
-    packet_clear(&packet);
-    return status;
-}
-
-enum pawl_status failover_noted_job(struct failover *f, struct pawl_id id,
-                                    struct pawl_job **out, struct pawl_error *err)
-{
-    static const enum pawl_state states[] = { PAWL_PENDING, PAWL_HELD };
-    enum pawl_status found = PAWL_NOT_FOUND;
-
-    for (int i = 0; i < 2 && found == PAWL_NOT_FOUND; i++) {
-        struct pawl_job *notes[PAGE];
-        struct pawl_list in = { .queue = FAILOVER_SENT, .state = states[i],
-                                .limit = PAGE };
-        struct pawl_list_reply reply = { .jobs = notes };
-        do {
-            enum pawl_status status = storage_list(f->spool, &in, &reply, err);
-            if (status < 0)
-                return status;
-            for (size_t k = 0; k < reply.job_count; k++) {
-                if (found == PAWL_NOT_FOUND)
-                    found = find_in(notes[k], id, out, err);
-                pawl_job_free(notes[k]);
-            }
-            in.after = reply.next;
-        } while (reply.next.set && found == PAWL_NOT_FOUND);
-    }
-    return found;
+    return status == PAWL_EMPTY ? deliver_from(f, to, FAILOVER_SENT, done, err)
+                                : status;
 }

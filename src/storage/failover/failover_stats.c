@@ -1,31 +1,61 @@
-/* failover_stats.c - counts and health of two storages as of one. */
-#include <stdarg.h>
+/* failover_stats.c - the counts of two storages as of one. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "storage/failover/failover_internal.h"
 
 /* --- counts --------------------------------------------------------------------- */
 
-static uint64_t unfinished(const struct pawl_queue_stats *queue)
-{
-    uint64_t jobs = 0;
+/* What is in the spool's calls (failover_kept.c): their jobs by queue. */
+struct kept {
+    struct kept_queue {
+        char name[PAWL_NAME_MAX + 1];
+        uint64_t jobs;
+    } *queues;
+    size_t queue_count;
+    uint64_t waiting; /* jobs, and outcomes of jobs */
+    bool failed;
+};
 
-    for (int state = PAWL_STATE_FIRST; state <= PAWL_STATE_LAST; state++)
-        if (state != PAWL_COMPLETED && state != PAWL_DEAD && state != PAWL_CANCELLED)
-            jobs += queue->jobs[state];
-    return jobs;
+static struct kept_queue *kept_queue(struct kept *kept, const char *name)
+{
+    struct kept_queue *grown, *last;
+
+    for (size_t i = 0; i < kept->queue_count; i++)
+        if (strcmp(kept->queues[i].name, name) == 0)
+            return &kept->queues[i];
+    grown = realloc(kept->queues, (kept->queue_count + 1) * sizeof *grown);
+    if (!grown)
+        return NULL;
+    kept->queues = grown;
+    last = &grown[kept->queue_count++];
+    snprintf(last->name, sizeof last->name, "%s", name);
+    last->jobs = 0;
+    return last;
 }
 
-static uint64_t spooled(const struct pawl_stats *here)
+static bool count_call(void *context, const struct pawl_job *note,
+                       const struct packet *call)
 {
-    uint64_t jobs = 0;
+    struct kept *kept = context;
+    struct kept_queue *queue;
 
-    for (size_t i = 0; i < here->queue_count; i++)
-        jobs += unfinished(&here->queues[i]);
-    return jobs;
+    (void)note;
+    kept->waiting += call->put.job_count + call->exchange.outcome_count;
+    if (!call->put.queue)
+        return true;
+    queue = kept_queue(kept, call->put.queue);
+    if (queue)
+        queue->jobs += call->put.job_count;
+    kept->failed = !queue;
+    return !kept->failed;
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(((const struct kept_queue *)a)->name,
+                  ((const struct kept_queue *)b)->name);
 }
 
 static void add_up(struct pawl_queue_stats *to, const struct pawl_queue_stats *from)
@@ -72,11 +102,32 @@ static size_t name_bytes(const struct pawl_stats *stats)
     return bytes;
 }
 
-/* Both, sorted by name, without what is not a user's. Either may be NULL. The totals
- * and the pause are the primary's, where there is one: what the spool completed counts
- * there once it has gone over. */
+/* The kept jobs, as a storage would tell of them. */
+static struct pawl_stats *stats_of_kept(struct kept *kept)
+{
+    size_t bytes = 0;
+    char *names;
+    struct pawl_stats *stats;
+
+    if (kept->queue_count > 0)
+        qsort(kept->queues, kept->queue_count, sizeof *kept->queues, by_name);
+    for (size_t i = 0; i < kept->queue_count; i++)
+        bytes += strlen(kept->queues[i].name) + 1;
+    stats = stats_new(kept->queue_count, bytes, &names);
+    for (size_t i = 0; stats && i < kept->queue_count; i++) {
+        struct pawl_queue_stats queue = { .name = kept->queues[i].name,
+                                          .oldest_pending = -1 };
+        queue.jobs[PAWL_HELD] = kept->queues[i].jobs;
+        append(stats, &queue, &names);
+    }
+    return stats;
+}
+
+/* Both, sorted by name, without what is not a user's, or not of the queue that is asked
+ * for. Either may be NULL. The totals and the pause are those of `there`, where it has
+ * the queue: what the spool completed counts there once it has gone over. */
 static struct pawl_stats *merge(const struct pawl_stats *there,
-                                const struct pawl_stats *here)
+                                const struct pawl_stats *here, const char *asked)
 {
     size_t a = 0, b = 0, a_count = there ? there->queue_count : 0;
     size_t b_count = here ? here->queue_count : 0;
@@ -87,13 +138,14 @@ static struct pawl_stats *merge(const struct pawl_stats *there,
     while (out && (a < a_count || b < b_count)) {
         int order = a == a_count ? 1 : b == b_count ? -1
                     : strcmp(there->queues[a].name, here->queues[b].name);
-        if (order > 0 && failover_is_reserved(here->queues[b].name)) {
-            b++;
-            continue;
+        const struct pawl_queue_stats *queue = order > 0 ? &here->queues[b]
+                                                         : &there->queues[a];
+        if (!failover_is_reserved(queue->name) &&
+            (!asked || strcmp(queue->name, asked) == 0)) {
+            append(out, queue, &names);
+            if (order == 0)
+                add_up(&out->queues[out->queue_count - 1], &here->queues[b]);
         }
-        append(out, order > 0 ? &here->queues[b] : &there->queues[a], &names);
-        if (order == 0)
-            add_up(&out->queues[out->queue_count - 1], &here->queues[b]);
         a += order <= 0;
         b += order >= 0;
     }
@@ -101,46 +153,55 @@ static struct pawl_stats *merge(const struct pawl_stats *there,
 }
 
 /* A queue that the spool does not know may well be one at the primary. */
-static enum pawl_status one_unknown(const char *queue, struct pawl_stats **out)
+static struct pawl_stats *one_unknown(const char *queue)
 {
     struct pawl_queue_stats nothing = { .name = queue, .oldest_pending = -1 };
     char *names;
+    struct pawl_stats *out = stats_new(1, strlen(queue) + 1, &names);
 
-    *out = stats_new(1, strlen(queue) + 1, &names);
-    if (!*out)
-        return PAWL_ENOMEM;
-    append(*out, &nothing, &names);
-    return PAWL_OK;
+    if (out)
+        append(out, &nothing, &names);
+    return out;
 }
 
+/* `there` is what the primary said, or NULL. */
 static enum pawl_status both(struct failover *f, const char *queue,
                              const struct pawl_stats *there, bool away,
                              struct pawl_stats **out, struct pawl_error *err)
 {
-    struct pawl_stats *all = NULL;
-    enum pawl_status status = storage_stats(f->spool, NULL, &all, err);
-    struct pawl_stats *here = NULL, *merged = NULL;
+    struct kept kept = { 0 };
+    struct pawl_stats *here = NULL, *calls = NULL, *jobs = NULL, *all = NULL;
+    enum pawl_status status = failover_each_kept(f, count_call, &kept, err);
 
-    if (status < 0)
-        return status;
-    if (!queue)
-        merged = merge(there, all);
-    else if (storage_stats(f->spool, queue, &here, NULL) == PAWL_OK)
-        merged = merge(there, here);
-    else if (there)
-        merged = merge(there, NULL);
-    else if (!away)
-        status = PAWL_NOT_FOUND;
-    else
-        status = one_unknown(queue, &merged);
-    if (merged) {
-        merged->spooled = spooled(all);
-        *out = merged;
-    } else if (status != PAWL_NOT_FOUND) {
-        status = pawl_error_set(err, PAWL_ENOMEM, "out of memory");
+    if (status >= 0)
+        status = storage_stats(f->spool, NULL, &here, err);
+    if (status >= 0) {
+        calls = stats_of_kept(&kept);
+        jobs = merge(there, here, queue);
+        all = calls && jobs && !kept.failed ? merge(jobs, calls, queue) : NULL;
+        if (all && queue && all->queue_count == 0 && away) {
+            pawl_stats_free(all);
+            all = one_unknown(queue);
+        }
+        if (!all)
+            status = pawl_error_set(err, PAWL_ENOMEM, "out of memory");
     }
+    if (all) {
+        all->spooled = kept.waiting;
+        for (size_t i = 0; i < here->queue_count; i++)
+            if (!failover_is_reserved(here->queues[i].name))
+                all->spooled += failover_unfinished(&here->queues[i]);
+        if (queue && all->queue_count == 0)
+            status = PAWL_NOT_FOUND;
+    }
+    if (status == PAWL_OK)
+        *out = all;
+    else
+        pawl_stats_free(all);
+    pawl_stats_free(jobs);
+    pawl_stats_free(calls);
     pawl_stats_free(here);
-    pawl_stats_free(all);
+    free(kept.queues);
     return status;
 }
 
@@ -170,100 +231,4 @@ enum pawl_status failover_stats(struct pawl_storage *self, const char *queue,
         (*out)->fallback = true;
     }
     return status;
-}
-
-/* --- health --------------------------------------------------------------------- */
-
-PAWL_PRINTF(2, 3)
-static void warn(struct pawl_health *out, const char *format, ...)
-{
-    struct pawl_health_warning *warning = &out->warnings[out->warning_count];
-    va_list args;
-
-    if (out->warning_count == PAWL_HEALTH_WARNINGS)
-        return;
-    va_start(args, format);
-    vsnprintf(warning->text, sizeof warning->text, format, args);
-    va_end(args);
-    warning->standing = false;
-    out->warning_count++;
-}
-
-static void detail(struct pawl_health *out, const char *name, const char *value)
-{
-    struct pawl_health_detail *last = &out->details[out->detail_count];
-
-    if (out->detail_count == PAWL_HEALTH_DETAILS)
-        return;
-    snprintf(last->name, sizeof last->name, "%s", name);
-    snprintf(last->value, sizeof last->value, "%s", value);
-    out->detail_count++;
-}
-
-static void format_time(int64_t ms, char text[32])
-{
-    time_t seconds = (time_t)(ms / 1000);
-    struct tm tm;
-
-    gmtime_r(&seconds, &tm);
-    strftime(text, 32, "%Y-%m-%dT%H:%M:%SZ", &tm);
-}
-
-/* Nobody who opens this primary drains them. */
-static void warn_of_other(void *out, const char *path, const struct breaker_page *page)
-{
-    char since[32], where[BREAKER_TEXT];
-
-    format_time(atomic_load(&page->since), since);
-    warn(out, "a spool for %.80s is left at %.90s since %s",
-         breaker_text(page->where, where), path, since);
-}
-
-static void tell_of_outage(struct failover *f, struct pawl_health *out)
-{
-    const struct breaker_page *page = f->breaker.page;
-    int64_t replaced = atomic_load(&page->replaced);
-    int64_t now = f->config.clock.now(f->config.clock.context);
-    char since[32], reason[BREAKER_TEXT];
-
-    format_time(atomic_load(&page->since), since);
-    out->mode = failover_mode(breaker_state(&f->breaker));
-    detail(out, "mode", pawl_mode_name(out->mode));
-    detail(out, "spool", f->spool->where);
-    if (out->mode == PAWL_MODE_SPOOLING)
-        warn(out, "away since %s, jobs are spooled: %s", since,
-             breaker_text(page->reason, reason));
-    else if (out->mode == PAWL_MODE_DRAINING)
-        warn(out, "the spool of this host is not empty yet");
-    format_time(replaced, since);
-    if (replaced != 0 && now - replaced < INT64_C(86400) * 1000)
-        warn(out, "at %s it was another store: emptied or replaced", since);
-    breaker_others(f->spool->where, warn_of_other, out);
-}
-
-enum pawl_status failover_health(struct pawl_storage *self, struct pawl_health *out,
-                                 struct pawl_error *err)
-{
-    struct failover *f = failover_of(self);
-    struct pawl_error own = { 0 };
-    enum pawl_status status;
-    struct pawl_storage *primary = failover_ask(f, &status, &own);
-
-    if (primary)
-        status = storage_health(primary, out, &own);
-    if (failover_final(f, status, &own, err) && status < 0)
-        return status;
-    if (status < 0) {
-        status = storage_health(f->spool, out, err);
-        if (status < 0)
-            return status;
-        out->warning_count = out->detail_count = 0;
-        snprintf(out->storage, sizeof out->storage, "%s",
-                 f->ops.label ? f->ops.label : f->ops.scheme);
-        for (char *c = out->storage; *c; c++)
-            *c |= 0x20; /* lower case: "redis" */
-        snprintf(out->where, sizeof out->where, "%s", f->where);
-    }
-    tell_of_outage(f, out);
-    return PAWL_OK;
 }

@@ -117,11 +117,13 @@ enum pawl_status sqlite_health(struct pawl_storage *self, struct pawl_health *ou
                                struct pawl_error *err)
 {
     struct sqlite_storage *s = (struct sqlite_storage *)self;
-    int64_t pages = 0, page_size = 0, jobs_a_day = 0, began = clock_mono_ns();
+    int64_t pages = 0, unused = 0, page_size = 0, jobs_a_day = 0, began = clock_mono_ns();
     enum pawl_status status = sqlite_read_begin(s, err);
     if (status < 0)
         return status;
     status = db_number(&s->reader, "PRAGMA page_count", &pages, err);
+    if (status == PAWL_OK)
+        status = db_number(&s->reader, "PRAGMA freelist_count", &unused, err);
     if (status == PAWL_OK)
         status = db_number(&s->reader, "PRAGMA page_size", &page_size, err);
     if (status == PAWL_OK)
@@ -135,6 +137,7 @@ enum pawl_status sqlite_health(struct pawl_storage *self, struct pawl_health *ou
     out->round_trip_us = (clock_mono_ns() - began) / 1000;
     out->jobs_a_day = jobs_a_day;
     out->size_bytes = pages * page_size + wal;
+    out->free_bytes = unused * page_size;
     snprintf(out->storage, sizeof out->storage, "sqlite");
     snprintf(out->where, sizeof out->where, "%s", s->path);
     snprintf(out->engine, sizeof out->engine, "sqlite %s", sqlite3_libversion());
