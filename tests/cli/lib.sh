@@ -6,7 +6,7 @@
 #
 # shellcheck shell=sh disable=SC2034
 
-: "${PAWL:?path of the pawl command}"
+: "${PAWL:?path of the pawl command}" "${PYTHON:=python3}"
 case $PAWL in
 /*) ;;
 *) PAWL=$PWD/$PAWL ;;
@@ -106,7 +106,7 @@ done_with() {
 # field EXPRESSION : of the JSON lines on standard input; `j` is the first one,
 # `all` the list of them
 field() {
-    python3 -c '
+    "$PYTHON" -c '
 import json, sys
 all = [json.loads(line) for line in sys.stdin if line.strip()]
 j = all[0] if all else None

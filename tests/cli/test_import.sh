@@ -43,7 +43,7 @@ refused "a file that is not there" 1 "pawl import: cannot read 'none.jsonl': No 
 
 # spoil SCRIPT : line 3 of what was exported, changed by Python; the rest is right
 spoil() {
-    python3 -c '
+    "$PYTHON" -c '
 import json, sys
 lines = open("all.jsonl").read().split("\n")
 j = json.loads(lines[2])

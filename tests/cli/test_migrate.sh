@@ -46,7 +46,7 @@ run migrate --from redis://127.0.0.1:1/ --to "$a"
 refused "an unreachable source" 69 "pawl migrate: source: *127.0.0.1:1*"
 run migrate --from "$a" --to "$r" -q nothing
 refused "an unknown queue" 3 "pawl migrate: there is no queue 'nothing' at the source"
-python3 - <<'END'
+"$PYTHON" - <<'END'
 import sqlite3
 db = sqlite3.connect('theirs.db')
 db.execute('create table mine (x)')
@@ -142,7 +142,7 @@ is "finalized" "$code $(count "$a" mail held) $(count "$a" mail pending) $(count
 # --- when a file has too much to do ----------------------------------------------------
 
 "$PAWL" enqueue x >/dev/null
-python3 - "$XDG_STATE_HOME/pawl/pawl.db" <<'END'
+"$PYTHON" - "$XDG_STATE_HOME/pawl/pawl.db" <<'END'
 import sqlite3, sys
 db = sqlite3.connect(sys.argv[1])
 db.execute('update queue set completed_total = 10000')
@@ -150,7 +150,7 @@ db.commit()
 END
 run stats
 is "10,000 jobs a day are nothing to speak of" "$err" ""
-python3 - "$XDG_STATE_HOME/pawl/pawl.db" <<'END'
+"$PYTHON" - "$XDG_STATE_HOME/pawl/pawl.db" <<'END'
 import sqlite3, sys
 db = sqlite3.connect(sys.argv[1])
 db.execute('update queue set completed_total = 10001')

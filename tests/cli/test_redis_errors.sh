@@ -94,7 +94,7 @@ kill -9 "$sentinel_pid"
 
 # --- not a Redis -----------------------------------------------------------------------------
 
-python3 - >banner.port <<'END' &
+"$PYTHON" - >banner.port <<'END' &
 import socket
 s = socket.socket()
 s.bind(('127.0.0.1', 0))

@@ -52,7 +52,7 @@ run --url "sqlite:$work/noise.db" enqueue x
 refused "a file that is no database" 1 "pawl enqueue: *noise.db*not a*database*"
 ok "stays as it was" cmp -s noise.db noise.was
 
-python3 - <<'END'
+"$PYTHON" - <<'END'
 import sqlite3
 db = sqlite3.connect('theirs.db')
 db.execute('create table mine (x)')
@@ -61,12 +61,12 @@ db.commit()
 END
 run --url "sqlite:$work/theirs.db" enqueue x
 refused "a database of another program" 1 "pawl enqueue: *theirs.db*another program*"
-is "keeps its table and gets no other" "$(python3 -c '
+is "keeps its table and gets no other" "$("$PYTHON" -c '
 import sqlite3
 print(sqlite3.connect("theirs.db").execute("select group_concat(name) from sqlite_master").fetchone()[0])')" mine
 
 run --url "sqlite:$work/newer.db" enqueue x
-python3 -c '
+"$PYTHON" -c '
 import sqlite3
 db = sqlite3.connect("newer.db")
 db.execute("pragma user_version = %d" % (db.execute("pragma user_version").fetchone()[0] + 1000))'
