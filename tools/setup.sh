@@ -30,6 +30,7 @@ library    openssl     libssl-dev
 test_needs='
 command    g++         g++
 command    clang       clang
+sanitizer  clang       libclang-rt-dev
 command    valgrind    valgrind
 command    setarch     util-linux
 command    sqlite3     sqlite3
@@ -56,6 +57,8 @@ there() {
     command) command -v "$2" ;;
     header) echo "#include <$2>" | ${CC:-cc} -fsyntax-only -x c - ;;
     library) pkg-config --exists "$2" ;;
+    sanitizer) echo 'int main(void) { return 0; }' |
+        "$2" -fsanitize=address,undefined -x c - -o /dev/null ;;
     esac >/dev/null 2>&1
 }
 

@@ -86,8 +86,9 @@ struct pawl_storage *instance_open(void)
 
 struct pawl_storage *other_store_open(void)
 {
+    static int opened;
     char name[64], where[FLAVOUR_URL_MAX];
-    snprintf(name, sizeof name, "t%d-other", (int)getpid());
+    snprintf(name, sizeof name, "t%d-other-%d", (int)getpid(), opened++);
     flavour_store(flavour, name, where, sizeof where);
     return open_more(where, NULL);
 }

@@ -40,7 +40,7 @@ void *own(void *block);
 struct pawl_storage *instance_open(void);
 struct pawl_storage *instance_open_at(const struct pawl_clock *clock);
 void instance_close(struct pawl_storage *instance);
-/* An instance on another store, beside the test's. */
+/* An instance on another store, beside the test's, and empty. */
 struct pawl_storage *other_store_open(void);
 /* What instance_open() would answer for a store that is not there. */
 enum pawl_status open_missing(struct pawl_error *err);
