@@ -2,15 +2,12 @@
  *
  * Who has to wait stands in a line, and only the first of it acts: takes what came
  * back, or connects, or waits out the pause. So nobody starves while others take
- * and give in a circle. While it is not sure that the server is there, one thread
- * at a time tries; the others hear of its failure, which counts for them as well.
+ * and give in a circle. When it may connect, and what it learns when that failed, is
+ * redis_dial.c's.
  *
  * When one connection broke, the others are probably dead too (the server was
  * restarted), so each is looked at before it is lent again, as is one that was idle
- * for a second. A look is one recv(); a connection in steady use does without. The
- * first reconnect is made at once; a connection that broke before it was of any use
- * counts as a failed attempt, or a server that accepts and hangs up would be
- * connected to in a tight circle.
+ * for a second. A look is one recv(); a connection in steady use does without.
  */
 #include "storage/redis/redis_pool.h"
 
@@ -18,18 +15,13 @@
 #include <pthread.h>
 #include <stdlib.h>
 
+#include "storage/redis/redis_dial.h"
 #include "storage/redis/redis_socket.h"
 #include "util/clock.h"
-#include "util/random.h"
 #include "util/thread.h"
 
 #define NS_PER_MS     1000000
 #define IDLE_TRUST_NS (INT64_C(1000) * NS_PER_MS)
-#define PAUSE_FIRST   (INT64_C(50) * NS_PER_MS)
-#define PAUSE_MOST    (INT64_C(5000) * NS_PER_MS)
-/* With full jitter some pauses are next to nothing. From the second failure in a
- * row on, attempts begin at least this far apart: ten a second. */
-#define PAUSE_LEAST   (INT64_C(100) * NS_PER_MS)
 
 struct pool_slot {
     struct redis_conn *conn; /* NULL: none, or it is being connected */
@@ -45,18 +37,9 @@ struct pool_waiter {
 };
 
 struct redis_pool {
-    struct redis_address address;
-    const struct redis_settings *settings;
     pthread_mutex_t mutex; /* guards all below */
     struct pool_waiter *first;
-    bool proven;            /* the latest attempt succeeded, and no cut since */
-    int trying;             /* attempts going on */
-    int failures;           /* in a row, until a connection was of use */
-    uint64_t failed_total;  /* since ever: how waiters notice */
-    int64_t failed_at;      /* when `failures` was last raised */
-    int64_t not_before;     /* of the next attempt */
-    struct pawl_error last; /* why the latest attempt failed; PAWL_OK: it did not */
-    bool last_final;        /* and trying again here will not help */
+    struct redis_dial dial;
     int slot_count;
     struct pool_slot slots[];
 };
@@ -66,11 +49,8 @@ struct pool_need {
     bool extra; /* beside the pool */
     bool hasty; /* does not wait out the pause that somebody else's failure made */
     int64_t started, deadline;
-    int *tries_left;
-    uint64_t heard; /* so many of failed_total are counted */
+    struct redis_listener listener;
 };
-
-#define HEARD_NOTHING UINT64_MAX
 
 struct redis_pool *redis_pool_new(const struct redis_address *address,
                                   const struct redis_settings *settings)
@@ -84,15 +64,14 @@ struct redis_pool *redis_pool_new(const struct redis_address *address,
         free(pool);
         return NULL;
     }
-    pool->address = *address;
-    pool->settings = settings;
+    pool->dial = (struct redis_dial){ .address = *address, .settings = settings };
     pool->slot_count = count;
     return pool;
 }
 
 const struct redis_address *redis_pool_address(const struct redis_pool *pool)
 {
-    return &pool->address;
+    return &pool->dial.address;
 }
 
 static void empty_slot(struct pool_slot *slot)
@@ -187,8 +166,7 @@ static bool may_go(struct redis_pool *pool, const struct pool_need *need,
     if (*slot)
         return true;
     int64_t now = clock_mono_ns();
-    if ((pool->trying > 0 && !pool->proven) || now < pool->not_before ||
-        now >= need->deadline)
+    if (!redis_dial_may_begin(&pool->dial, now) || now >= need->deadline)
         return false;
     if (!need->extra) {
         *slot = free_slot(pool);
@@ -196,7 +174,7 @@ static bool may_go(struct redis_pool *pool, const struct pool_need *need,
             return false;
         (*slot)->lent = true;
     }
-    pool->trying++;
+    redis_dial_begin(&pool->dial);
     return true;
 }
 
@@ -212,38 +190,23 @@ static bool awaits_one(const struct redis_pool *pool)
 /* Is the end of the pause all that there is to wait for? */
 static bool only_pauses(const struct redis_pool *pool)
 {
-    return pool->last.status != PAWL_OK && clock_mono_ns() < pool->not_before &&
+    const struct redis_dial *dial = &pool->dial;
+    return dial->last.status != PAWL_OK && clock_mono_ns() < dial->not_before &&
            !awaits_one(pool);
-}
-
-/* Count the attempts that failed since this call last looked; true when it is not
- * to wait for more. */
-static bool had_enough(const struct redis_pool *pool, struct pool_need *need)
-{
-    uint64_t news = need->heard == HEARD_NOTHING ? 0 : pool->failed_total - need->heard;
-    need->heard = pool->failed_total;
-    if (news == 0 || pool->last.status == PAWL_OK)
-        return false;
-    if (pool->last_final)
-        return true;
-    if (!need->tries_left || *need->tries_left < 0)
-        return false;
-    bool enough = news > (uint64_t)*need->tries_left;
-    *need->tries_left = enough ? 0 : *need->tries_left - (int)news;
-    return enough;
 }
 
 static enum pawl_status give_up(const struct redis_pool *pool,
                                 const struct pool_need *need,
                                 struct pawl_error *err)
 {
+    const struct redis_dial *dial = &pool->dial;
     char name[REDIS_NAME_SIZE];
-    if (pool->last.status != PAWL_OK) {
+    if (dial->last.status != PAWL_OK) {
         if (err)
-            *err = pool->last;
-        return pool->last.status;
+            *err = dial->last;
+        return dial->last.status;
     }
-    redis_address_format(&pool->address, name, sizeof name);
+    redis_address_format(&dial->address, name, sizeof name);
     return pawl_error_set(err, PAWL_ETIMEOUT,
                           "redis at %s: all %d connections were in use for %ld ms",
                           name, pool->slot_count,
@@ -261,13 +224,14 @@ static enum pawl_status wait_in_line(struct redis_pool *pool, struct pool_need *
     line_join(pool, &me);
     while (pool->first != &me || !may_go(pool, need, slot)) {
         int64_t now = clock_mono_ns(), until = need->deadline;
-        if (had_enough(pool, need) || (need->hasty && only_pauses(pool)) ||
-            now >= need->deadline) {
+        int64_t not_before = pool->dial.not_before;
+        if (redis_dial_had_enough(&pool->dial, &need->listener) ||
+            (need->hasty && only_pauses(pool)) || now >= need->deadline) {
             status = give_up(pool, need, err);
             break;
         }
-        if (pool->first == &me && pool->not_before > now && pool->not_before < until)
-            until = pool->not_before;
+        if (pool->first == &me && not_before > now && not_before < until)
+            until = not_before;
         struct timespec time = clock_timespec(until);
         pthread_cond_timedwait(&me.turn, &pool->mutex, &time);
     }
@@ -278,49 +242,6 @@ static enum pawl_status wait_in_line(struct redis_pool *pool, struct pool_need *
 
 /* --- connecting --------------------------------------------------------------- */
 
-/* With the mutex held. Attempts that were under way together are one failure. */
-static void note_failure(struct redis_pool *pool, int64_t started,
-                         const struct pawl_error *why, bool final)
-{
-    pool->proven = false;
-    pool->failed_total++;
-    pool->last = *why;
-    pool->last_final = final;
-    if (started < pool->failed_at)
-        return;
-    int64_t now = clock_mono_ns(), most = PAUSE_FIRST;
-    for (int i = 0; i < pool->failures && most < PAUSE_MOST; i++)
-        most *= 2;
-    if (most > PAUSE_MOST)
-        most = PAUSE_MOST;
-    pool->not_before = now + (int64_t)(random_u64() % (uint64_t)most);
-    if (pool->failures > 0 && pool->not_before < started + PAUSE_LEAST)
-        pool->not_before = started + PAUSE_LEAST;
-    pool->failed_at = now;
-    if (most < PAUSE_MOST)
-        pool->failures++;
-}
-
-static enum pawl_status connect_master(struct redis_pool *pool, int64_t deadline,
-                                       struct redis_conn **out, bool *final,
-                                       struct pawl_error *err)
-{
-    const struct redis_settings *settings = pool->settings;
-    char name[REDIS_NAME_SIZE];
-    enum pawl_status status =
-        redis_conn_open(&pool->address, settings, &settings->login, settings->db,
-                        deadline, out, err);
-    *final = status != PAWL_EUNREACHABLE && status != PAWL_ETIMEOUT;
-    if (status != PAWL_OK || !redis_conn_server(*out)->is_replica)
-        return status;
-    redis_conn_close(*out);
-    *out = NULL;
-    *final = true;
-    redis_address_format(&pool->address, name, sizeof name);
-    return pawl_error_set(err, PAWL_EUNREACHABLE,
-                          "redis at %s is a replica; its master is needed", name);
-}
-
 /* Without the mutex. `slot` is ours, NULL for a connection beside the pool. */
 static struct redis_conn *connect_now(struct redis_pool *pool, int64_t deadline,
                                       struct pool_slot *slot)
@@ -329,15 +250,9 @@ static struct redis_conn *connect_now(struct redis_pool *pool, int64_t deadline,
     struct pawl_error why = { .status = PAWL_OK };
     bool final = false;
     int64_t started = clock_mono_ns();
-    enum pawl_status status = connect_master(pool, deadline, &conn, &final, &why);
+    why.status = redis_dial_connect(&pool->dial, deadline, &conn, &final, &why);
     pthread_mutex_lock(&pool->mutex);
-    pool->trying--;
-    if (status == PAWL_OK) {
-        pool->proven = true;
-        pool->last.status = PAWL_OK;
-    } else {
-        note_failure(pool, started, &why, final);
-    }
+    redis_dial_end(&pool->dial, started, &why, final);
     if (slot && conn)
         slot->conn = conn;
     else if (slot)
@@ -352,12 +267,12 @@ static enum pawl_status obtain(struct redis_pool *pool, struct pool_need *need,
 {
     struct redis_conn *conn = NULL;
     need->started = clock_mono_ns();
-    need->heard = HEARD_NOTHING;
+    need->listener.heard = REDIS_HEARD_NOTHING;
     while (!conn) {
         struct pool_slot *slot = NULL;
         enum pawl_status status = PAWL_OK;
         pthread_mutex_lock(&pool->mutex);
-        if (had_enough(pool, need))
+        if (redis_dial_had_enough(&pool->dial, &need->listener))
             status = give_up(pool, need, err);
         else if (pool->first || !may_go(pool, need, &slot))
             status = wait_in_line(pool, need, &slot, err);
@@ -377,7 +292,8 @@ enum pawl_status redis_pool_take(struct redis_pool *pool, int64_t deadline,
                                  int *tries_left, struct redis_conn **out,
                                  struct pawl_error *err)
 {
-    struct pool_need need = { .deadline = deadline, .tries_left = tries_left,
+    struct pool_need need = { .deadline = deadline,
+                              .listener = { .tries_left = tries_left },
                               .hasty = tries_left && *tries_left == 0 };
     return obtain(pool, &need, out, err);
 }
@@ -387,22 +303,6 @@ enum pawl_status redis_pool_extra(struct redis_pool *pool, int64_t deadline,
 {
     struct pool_need need = { .extra = true, .deadline = deadline };
     return obtain(pool, &need, out, err);
-}
-
-/* With the mutex held: a connection that was lent is dead. */
-static void note_broken(struct redis_pool *pool, const struct pool_slot *slot)
-{
-    struct pawl_error why;
-    char name[REDIS_NAME_SIZE];
-    pool->proven = false;
-    for (int i = 0; i < pool->slot_count; i++)
-        pool->slots[i].seen = 0;
-    if (slot->served)
-        return;
-    redis_address_format(&pool->address, name, sizeof name);
-    pawl_error_set(&why, PAWL_EUNREACHABLE,
-                   "redis at %s breaks its connections at their first use", name);
-    note_failure(pool, clock_mono_ns(), &why, false);
 }
 
 void redis_pool_give(struct redis_pool *pool, struct redis_conn *conn, bool broken)
@@ -415,9 +315,11 @@ void redis_pool_give(struct redis_pool *pool, struct redis_conn *conn, bool brok
         assert(slot < pool->slots + pool->slot_count);
     }
     if (broken) {
-        note_broken(pool, slot);
+        redis_dial_broke(&pool->dial, !slot->served);
+        for (int i = 0; i < pool->slot_count; i++)
+            pool->slots[i].seen = 0;
     } else {
-        pool->failures = 0;
+        redis_dial_served(&pool->dial);
         slot->served = true;
         slot->seen = clock_mono_ns();
         slot->lent = false;

@@ -1,8 +1,7 @@
 /* redis_pool.h - the connections to one server: a bounded number, kept open.
  *
  * One mutex per pool. A failed attempt to connect makes all callers of the pool
- * wait before the next one (50 ms, doubling up to 5 s, with full jitter), so that
- * a server that is away sees few attempts however many threads want it.
+ * wait before the next one (redis_dial.h).
  */
 #ifndef PAWL_STORAGE_REDIS_POOL_H
 #define PAWL_STORAGE_REDIS_POOL_H

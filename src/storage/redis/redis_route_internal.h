@@ -1,7 +1,8 @@
-/* redis_route_internal.h - what redis_route.c asks of sentinels and of a Cluster.
+/* redis_route_internal.h - what is asked of sentinels and of a Cluster.
  *
  * Both only look: they are given addresses, connect on their own, and fill in what
- * they were told. Who may look when, and what becomes of it, is redis_route.c's.
+ * they were told. What becomes of it is redis_discover.c's, and who may look when is
+ * redis_route.c's.
  */
 #ifndef PAWL_STORAGE_REDIS_ROUTE_INTERNAL_H
 #define PAWL_STORAGE_REDIS_ROUTE_INTERNAL_H

@@ -3,7 +3,7 @@
  * The sentinels are asked in turn, with little patience for each; the one that
  * answers moves to the front, and the others that it knows are learned from it.
  * That the server it names is a master now is checked where each connection is made
- * (redis_pool.c refuses replicas): in the middle of a failover it is not, and then
+ * (redis_dial.c refuses replicas): in the middle of a failover it is not, and then
  * all begins again with the next look.
  *
  * We do not subscribe to +switch-master. It is a hint that can be lost, so the way

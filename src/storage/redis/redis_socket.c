@@ -3,7 +3,7 @@
  * The kernel watches over silent connections for us: unanswered bytes break the
  * connection after 5 s (TCP_USER_TIMEOUT), and an idle one is probed after 10 s.
  * That finds machines that vanished; a server that lives but does not answer is
- * found by the deadlines of redis_conn.c.
+ * found by the deadlines of redis_stream.c.
  */
 #include "storage/redis/redis_socket.h"
 

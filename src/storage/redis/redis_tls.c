@@ -2,25 +2,24 @@
  *
  * OpenSSL reads and writes through a BIO of ours: its own would write() and so kill
  * a program by SIGPIPE when the server has gone. Reading ahead gets a whole record,
- * or several, with one recv() instead of two for each.
+ * or several, with one recv() instead of two for each. Who may speak is
+ * redis_trust.c's.
  *
  * There is no close_notify: replies say themselves where they end, and a forked
  * child that closes its copy would end its parent's session.
  */
 #include "storage/redis/redis_tls.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
-#include <openssl/x509v3.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "storage/redis/redis_trust.h"
 #include "util/clock.h"
 
 struct redis_tls {
@@ -94,116 +93,6 @@ static BIO *make_bio(struct redis_tls *tls)
     return bio;
 }
 
-/* --- who may speak -------------------------------------------------------------- */
-
-static const char *openssl_reason(void)
-{
-    const char *text = ERR_reason_error_string(ERR_peek_last_error());
-    return text ? text : "unknown reason";
-}
-
-/* OpenSSL would ask for the password of a key on the terminal. */
-static int no_password(char *text, int size, int writing, void *context)
-{
-    (void)text, (void)size, (void)writing, (void)context;
-    return -1;
-}
-
-static enum pawl_status cannot_use(const char *what, const char *file,
-                                   struct pawl_error *err)
-{
-    char reason[128];
-    snprintf(reason, sizeof reason, "%s", openssl_reason());
-    if (access(file, R_OK) != 0)
-        redis_socket_reason(errno, reason, sizeof reason);
-    return pawl_error_set(err, PAWL_EDENIED, "cannot use the %s in '%.100s': %s", what,
-                          file, reason);
-}
-
-/* The system's authorities, read once: that takes 20 ms, a whole connection 2. */
-static X509_STORE *system_store;
-static pthread_once_t system_once = PTHREAD_ONCE_INIT;
-
-static void load_system_store(void)
-{
-    system_store = X509_STORE_new();
-    if (system_store && X509_STORE_set_default_paths(system_store) != 1) {
-        X509_STORE_free(system_store);
-        system_store = NULL;
-    }
-}
-
-static enum pawl_status load_authorities(SSL_CTX *context, const char *file,
-                                         struct pawl_error *err)
-{
-    if (file[0])
-        return SSL_CTX_load_verify_file(context, file) == 1
-                   ? PAWL_OK
-                   : cannot_use("certificate authority", file, err);
-    pthread_once(&system_once, load_system_store);
-    if (!system_store)
-        return pawl_error_set(err, PAWL_EDENIED,
-                              "the system's certificate authorities cannot be read; "
-                              "name a file of your own");
-    SSL_CTX_set1_cert_store(context, system_store);
-    return PAWL_OK;
-}
-
-static enum pawl_status load_files(SSL_CTX *context,
-                                   const struct redis_tls_settings *settings,
-                                   struct pawl_error *err)
-{
-    const char *cert = settings->cert_file;
-    const char *key = settings->key_file[0] ? settings->key_file : cert;
-    enum pawl_status status = PAWL_OK;
-    if (!settings->insecure)
-        status = load_authorities(context, settings->ca_file, err);
-    if (status != PAWL_OK || !cert[0])
-        return status;
-    if (SSL_CTX_use_certificate_chain_file(context, cert) != 1)
-        return cannot_use("client certificate", cert, err);
-    if (SSL_CTX_use_PrivateKey_file(context, key, SSL_FILETYPE_PEM) != 1)
-        return cannot_use("client key", key, err);
-    return PAWL_OK;
-}
-
-static SSL_CTX *make_context(const struct redis_tls_settings *settings,
-                             struct pawl_error *err)
-{
-    SSL_CTX *context = SSL_CTX_new(TLS_client_method());
-    if (!context || SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION) != 1) {
-        pawl_error_set(err, PAWL_ENOMEM, "cannot set up TLS: %s", openssl_reason());
-        SSL_CTX_free(context);
-        return NULL;
-    }
-    SSL_CTX_set_options(context, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION);
-    SSL_CTX_set_mode(context, SSL_MODE_ENABLE_PARTIAL_WRITE |
-                                  SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
-    SSL_CTX_set_read_ahead(context, 1);
-    SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
-    SSL_CTX_set_default_passwd_cb(context, no_password);
-    SSL_CTX_set_verify(context,
-                       settings->insecure ? SSL_VERIFY_NONE : SSL_VERIFY_PEER, NULL);
-    if (load_files(context, settings, err) == PAWL_OK)
-        return context;
-    SSL_CTX_free(context);
-    return NULL;
-}
-
-/* Whose certificate it must be: an IP address stands in it as such. */
-static bool expect_name(SSL *ssl, const char *name)
-{
-    unsigned char ip[16];
-    X509_VERIFY_PARAM *param = SSL_get0_param(ssl);
-    if (inet_pton(AF_INET, name, ip) == 1)
-        return X509_VERIFY_PARAM_set1_ip(param, ip, 4) == 1;
-    if (inet_pton(AF_INET6, name, ip) == 1)
-        return X509_VERIFY_PARAM_set1_ip(param, ip, 16) == 1;
-    X509_VERIFY_PARAM_set_hostflags(param, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
-    return X509_VERIFY_PARAM_set1_host(param, name, 0) == 1 &&
-           SSL_set_tlsext_host_name(ssl, name) == 1;
-}
-
 /* --- what went wrong --------------------------------------------------------------- */
 
 static bool refuses_us(int reason)
@@ -249,7 +138,7 @@ static ssize_t outcome(struct redis_tls *tls, int result, short *wants)
              tls->denied ? "the server refuses our certificate, or that there is "
                            "none: "
                          : "TLS failed: ",
-             openssl_reason());
+             redis_trust_reason());
     return REDIS_IO_FAILED;
 }
 
@@ -302,7 +191,7 @@ static struct redis_tls *new_tls(int fd, const char *host,
                                  struct pawl_error *err)
 {
     struct redis_tls *tls = calloc(1, sizeof *tls);
-    SSL_CTX *context = tls ? make_context(settings, err) : NULL;
+    SSL_CTX *context = tls ? redis_trust_context(settings, err) : NULL;
     if (tls && !context) {
         free(tls);
         return NULL;
@@ -315,7 +204,7 @@ static struct redis_tls *new_tls(int fd, const char *host,
     BIO *bio = tls && tls->ssl ? make_bio(tls) : NULL;
     if (bio)
         SSL_set_bio(tls->ssl, bio, bio);
-    if (bio && expect_name(tls->ssl, host))
+    if (bio && redis_trust_expect(tls->ssl, host))
         return tls;
     pawl_error_set(err, PAWL_ENOMEM, "out of memory for TLS");
     redis_tls_close(tls);

@@ -1,5 +1,5 @@
-/* redis_try.c - the loop around one call: find the server, send, hear, judge, and
- * again until the deadline.
+/* redis_try.c - the loop around one call: find the server, send, hear, and again until
+ * the deadline. What an answer means, or that none came, is redis_verdict.c's.
  *
  * Who waits for what: for a server that cannot be connected, the pool, if it is the
  * only one there is, else this loop, which asks for the way anew each time; for one
@@ -8,7 +8,6 @@
  */
 #include "storage/redis/redis_try.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -19,10 +18,8 @@
 #include "util/clock.h"
 
 #define NS_PER_MS INT64_C(1000000)
-#define PAUSE_FIRST 50
 #define PAUSE_OF_SLOT 200 /* the first, where the server's pace is not kept */
 #define PAUSE_MOST 1000
-#define REDIRECTS_MOST 5
 /* With less time than this left nothing is begun any more. */
 #define LEAST_NS (20 * NS_PER_MS)
 
@@ -94,90 +91,6 @@ void redis_tries_address(struct redis_tries *tries, const struct redis_conn *con
         return;
     tries->words.argv[at] = redis_conn_server(conn)->run_id;
     tries->words.sizes[at] = strlen(tries->words.argv[at]);
-}
-
-/* --- verdicts ------------------------------------------------------------------- */
-
-static enum redis_verdict redirect(struct redis_tries *tries, const redisReply *reply,
-                                   bool for_now, const struct redis_address *from)
-{
-    struct redis_client *client = tries->client;
-    struct redis_address to;
-    enum pawl_status status;
-    int slot;
-
-    if (!redis_error_redirect(reply, from, &slot, &to) ||
-        tries->redirects++ >= REDIRECTS_MOST) {
-        redis_route_doubt(client->route, tries->call->slot);
-        return REDIS_AGAIN;
-    }
-    if (for_now)
-        status = redis_route_ask(client->route, &to, &tries->sent_to, &tries->failed);
-    else
-        status = redis_route_moved(client->route, slot, &to, &tries->sent_to,
-                                   &tries->failed);
-    tries->asking = for_now;
-    return status < 0 ? REDIS_FINAL : REDIS_ELSEWHERE;
-}
-
-enum redis_verdict redis_tries_judge(struct redis_tries *tries, const redisReply *reply,
-                                     const struct redis_address *address, bool *broken)
-{
-    enum pawl_status status;
-    enum redis_action action = redis_error_action(reply, &status);
-
-    if (action == REDIS_FINE)
-        return REDIS_ANSWERED;
-    redis_error_say(reply, status, address, &tries->failed);
-    tries->of_slot = action == REDIS_MOVED || action == REDIS_ASK ||
-                     action == REDIS_SLOT_LATER;
-    if (action == REDIS_BROKEN && status == PAWL_EDENIED)
-        tries->partly = true;
-    switch (action) {
-    case REDIS_MOVED:
-    case REDIS_ASK:
-        return redirect(tries, reply, action == REDIS_ASK, address);
-    case REDIS_RESOLVE:
-        *broken = true;
-        redis_route_doubt(tries->client->route, tries->call->slot);
-        return REDIS_AGAIN;
-    case REDIS_LATER:
-    case REDIS_SLOT_LATER:
-    case REDIS_RELOAD:
-        return REDIS_AGAIN;
-    default:
-        return REDIS_FINAL;
-    }
-}
-
-enum redis_verdict redis_tries_lost(struct redis_tries *tries, bool sent)
-{
-    const struct redis_call *call = tries->call;
-
-    redis_route_doubt(tries->client->route, call->slot);
-    if (sent)
-        tries->maybe = true;
-    if (tries->failed.status == PAWL_ENOMEM)
-        return REDIS_FINAL;
-    if (sent && !call->repeatable && !call->reads)
-        return REDIS_FINAL;
-    if (tries->pause > 0)
-        return REDIS_AGAIN;
-    tries->pause = PAUSE_FIRST;
-    return REDIS_AT_ONCE;
-}
-
-/* There is no connection: nothing was sent. */
-static enum redis_verdict unconnected(struct redis_tries *tries)
-{
-    enum pawl_status status = tries->failed.status;
-
-    if (status != PAWL_EUNREACHABLE && status != PAWL_ETIMEOUT)
-        return REDIS_FINAL;
-    if (tries->client->opening && tries->failed.native != EAGAIN)
-        return REDIS_FINAL;
-    redis_route_doubt(tries->client->route, tries->call->slot);
-    return REDIS_AGAIN;
 }
 
 /* --- one try -------------------------------------------------------------------- */
@@ -264,22 +177,6 @@ static enum pawl_status connect(struct redis_tries *tries, struct redis_pool *po
                            &none, out, &tries->failed);
 }
 
-/* Is it the server that fails? Not one that is full: it works off jobs all the same.
- * Nor one that only moves a slot: its other queues must not wait for that one. */
-static bool is_failing(const struct redis_tries *tries, enum redis_verdict verdict,
-                       bool broken)
-{
-    enum pawl_status status = tries->failed.status;
-
-    if (broken)
-        return status != PAWL_ENOMEM;
-    if (tries->of_slot)
-        return false;
-    return verdict == REDIS_AGAIN ||
-           (verdict == REDIS_FINAL && (status == PAWL_EDENIED || status == PAWL_EFORMAT ||
-                                       status == PAWL_EIO));
-}
-
 static enum redis_verdict attempt(struct redis_tries *tries, redisReply **out)
 {
     struct redis_route *route = tries->client->route;
@@ -295,7 +192,7 @@ static enum redis_verdict attempt(struct redis_tries *tries, redisReply **out)
         return REDIS_FINAL;
     if (!pool && redis_route_to(route, tries->call->slot, tries->deadline, &pool,
                                 &tries->failed) < 0)
-        return unconnected(tries);
+        return redis_tries_unconnected(tries);
     pace = redis_route_pace(route, pool);
     /* What is sent in the last moment would only make us doubt whether it was done. */
     patience = tries->client->settings.max_retries == 0 ? 0 : tries->deadline - LEAST_NS;
@@ -305,12 +202,12 @@ static enum redis_verdict attempt(struct redis_tries *tries, redisReply **out)
         return REDIS_FINAL;
     tries->of_slot = false;
     if (connect(tries, pool, &conn) < 0)
-        return unconnected(tries);
+        return redis_tries_unconnected(tries);
     verdict = converse(tries, conn, out, &broken);
     redis_pool_give(pool, conn, broken);
     if (broken && tries->failed.status == PAWL_ETIMEOUT)
         redis_pool_drop(pool); /* the others are as silent, most likely */
-    if (is_failing(tries, verdict, broken))
+    if (redis_tries_is_failing(tries, verdict, broken))
         redis_pace_failed(pace, verdict != REDIS_AGAIN, &tries->failed);
     else
         redis_pace_worked(pace);
@@ -333,7 +230,7 @@ static bool pause_before(struct redis_tries *tries)
     if (left < LEAST_NS)
         return false;
     if (tries->pause == 0)
-        tries->pause = PAUSE_FIRST;
+        tries->pause = REDIS_PAUSE_FIRST;
     if (tries->of_slot && tries->pause < PAUSE_OF_SLOT)
         tries->pause = PAUSE_OF_SLOT;
     pause = redis_pace_jitter(tries->pause);
@@ -345,22 +242,6 @@ static bool pause_before(struct redis_tries *tries)
     tries->pause = 2 * tries->pause < PAUSE_MOST ? 2 * tries->pause : PAUSE_MOST;
     tries->redirects = 0;
     return true;
-}
-
-enum pawl_status redis_tries_end(struct redis_tries *tries, struct pawl_error *err)
-{
-    double seconds = (double)(clock_mono_ns() - tries->started) / 1e9;
-
-    if (seconds >= 0.1)
-        pawl_error_prefix(&tries->failed, "tried for %.1f s", seconds);
-    if ((tries->maybe || tries->partly) && !tries->call->reads) {
-        tries->failed.status = PAWL_EUNKNOWN;
-        pawl_error_prefix(&tries->failed, tries->maybe ? "no answer, maybe done"
-                                                       : "maybe done in part");
-    }
-    if (err)
-        *err = tries->failed;
-    return tries->failed.status;
 }
 
 enum pawl_status redis_tries_run(struct redis_tries *tries, redisReply **out,

@@ -8,6 +8,8 @@
 
 #include "storage/redis/redis_call.h"
 
+#define REDIS_PAUSE_FIRST 50 /* ms, before the first repeat that has to wait */
+
 /* A call as the words that are sent: EVALSHA, the SHA, the number of keys, and the
  * call's own; or those alone. */
 struct redis_words {
@@ -49,16 +51,24 @@ enum pawl_status redis_tries_init(struct redis_tries *tries, struct redis_client
 void redis_tries_clear(struct redis_tries *tries);
 /* The words as this server is to get them. */
 void redis_tries_address(struct redis_tries *tries, const struct redis_conn *conn);
+/* Go on until there is an answer or nothing more can be done. */
+enum pawl_status redis_tries_run(struct redis_tries *tries, redisReply **out,
+                                 struct pawl_error *err);
+
+/* --- redis_verdict.c --------------------------------------------------------------- */
+
 /* What an error reply asks for, if it is one. *broken: the connection is of no more
  * use. */
 enum redis_verdict redis_tries_judge(struct redis_tries *tries, const redisReply *reply,
                                      const struct redis_address *address, bool *broken);
 /* The connection failed; `sent`: a byte of this call may have left. */
 enum redis_verdict redis_tries_lost(struct redis_tries *tries, bool sent);
+/* There was no connection: nothing was sent. */
+enum redis_verdict redis_tries_unconnected(struct redis_tries *tries);
+/* Is it the server that fails, so that all should ask it less often? */
+bool redis_tries_is_failing(const struct redis_tries *tries,
+                            enum redis_verdict verdict, bool broken);
 /* `failed` as the call's answer: REDIS_FINAL. */
 enum pawl_status redis_tries_end(struct redis_tries *tries, struct pawl_error *err);
-/* Go on until there is an answer or nothing more can be done. */
-enum pawl_status redis_tries_run(struct redis_tries *tries, redisReply **out,
-                                 struct pawl_error *err);
 
 #endif

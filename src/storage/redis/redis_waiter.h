@@ -1,5 +1,5 @@
-/* redis_waiter.h - the one who sleeps: its queues, and what it knows of them. What it
- * does with them, to fall asleep and to wake, is in redis_wait.c.
+/* redis_waiter.h - the one who sleeps: its queues, and what it knows of them. A wait is
+ * redis_wait.c: it looks (redis_waiter.c), and sleeps on connections (redis_xread.c).
  */
 #ifndef PAWL_STORAGE_REDIS_WAITER_H
 #define PAWL_STORAGE_REDIS_WAITER_H
@@ -57,6 +57,8 @@ static inline bool redis_group_awake(const struct redis_group *group, int64_t no
     return !group->blocked && group->not_before <= now;
 }
 
+/* --- redis_waiter.c -------------------------------------------------------------- */
+
 /* The queues of this wait, if they are others than before: then what was known and
  * connected is dropped. ENOMEM. */
 enum pawl_status redis_waiter_learn(struct redis_instance *self,
@@ -66,5 +68,20 @@ enum pawl_status redis_waiter_learn(struct redis_instance *self,
  * could not be looked at are `missed`, with the reason in waiter->error. True: there
  * is something to claim. */
 bool redis_waiter_look(struct redis_instance *self, int64_t now);
+
+/* --- redis_xread.c ---------------------------------------------------------------- */
+
+/* Block on all queues of the group, if there is a mark on each. A failure is noted in
+ * the group and in waiter->error. */
+void redis_group_sleep(struct redis_waiter *waiter, struct redis_group *group);
+/* There is something to read. True: there is news. */
+bool redis_group_hear(struct redis_waiter *waiter, struct redis_group *group);
+/* It did not answer in time. */
+void redis_group_give_up(struct redis_waiter *waiter, struct redis_group *group);
+/* The connection is of no more use, nor is what was known through it. */
+void redis_group_close(struct redis_group *group);
+/* ... and it is tried again: at once after the first failure, since mostly only a
+ * connection was cut; else after a pause. */
+void redis_group_failed(struct redis_waiter *waiter, struct redis_group *group);
 
 #endif
