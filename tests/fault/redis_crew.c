@@ -245,3 +245,11 @@ int crew_run(const char *name, const TTest *const *tests, size_t count,
     end_of_test = end;
     return store_run_with(name, tests, count, seconds, fixture_begin, fixture_end);
 }
+
+int crew_run_lanes(const char *name, const struct lane_test *tests, size_t count,
+                   int lane_count, double seconds, void (*end)(void))
+{
+    end_of_test = end;
+    return lanes_run(name, tests, count, lane_count, seconds, fixture_begin,
+                     fixture_end);
+}

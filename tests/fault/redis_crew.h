@@ -4,6 +4,7 @@
 #ifndef PAWL_TEST_REDIS_CREW_H
 #define PAWL_TEST_REDIS_CREW_H
 
+#include "lanes.h"
 #include "store.h"
 
 #define CREW_WORKERS_MOST 16
@@ -61,5 +62,8 @@ struct crew_findings crew_check(const struct crew_rules *rules, const char *what
 /* As store_run(), but the test says where its store is; `end` stops the servers. */
 int crew_run(const char *name, const TTest *const *tests, size_t count,
              double seconds, void (*end)(void));
+/* The same for tests that mostly wait: so many at the same time (lanes.h). */
+int crew_run_lanes(const char *name, const struct lane_test *tests, size_t count,
+                   int lane_count, double seconds, void (*end)(void));
 
 #endif

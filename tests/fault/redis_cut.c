@@ -256,13 +256,13 @@ END_TEST
 
 int main(void)
 {
-    const TTest *const tests[] = {
-        a_caller_repeats_a_put,
-        a_caller_repeats_an_exchange,
-        the_storage_repeats_a_put,
-        the_storage_repeats_an_exchange,
-        scripts_are_loaded_over_a_cut_connection,
-        a_lost_claim_comes_in_the_room_there_is,
+    const struct lane_test tests[] = {
+        { a_caller_repeats_a_put },
+        { a_caller_repeats_an_exchange },
+        { the_storage_repeats_a_put },
+        { the_storage_repeats_an_exchange },
+        { scripts_are_loaded_over_a_cut_connection },
+        { a_lost_claim_comes_in_the_room_there_is },
     };
-    return rig_run("redis-cut", TRIAL_REPEATING, tests, 6, 600);
+    return rig_run("redis-cut", TRIAL_REPEATING, tests, 6, 4, 600);
 }

@@ -422,10 +422,10 @@ END_TEST
 
 int main(void)
 {
-    const TTest *const tests[] = {
-        the_storage_repeats_any_call,
-        a_caller_repeats_any_call,
-        any_script_is_loaded_over_a_cut_connection,
+    const struct lane_test tests[] = {
+        { the_storage_repeats_any_call },
+        { a_caller_repeats_any_call },
+        { any_script_is_loaded_over_a_cut_connection },
     };
-    return rig_run("redis-cut-rest", TRIAL_REPEATING, tests, 3, 600);
+    return rig_run("redis-cut-rest", TRIAL_REPEATING, tests, 3, 3, 600);
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "lanes.h"
 #include "redis_caller.h"
 #include "util/clock.h"
 
@@ -440,34 +441,26 @@ START_TEST(many_threads)
 }
 END_TEST
 
+/* Nearly all of their time they wait. */
 int main(void)
 {
-    Suite *suite = suite_create("redis_errors");
-    TCase *t = tcase_create("errors");
-    SRunner *runner;
-    int failed;
-
-    tcase_set_timeout(t, 120);
-    tcase_add_loop_test(t, to_each_request, 0, redis_row_count);
-    tcase_add_loop_test(t, to_two_requests, 0, redis_row_count);
-    tcase_add_test(t, denied_inside);
-    tcase_add_loop_test(t, other_slots_go_on, 0, 3);
-    tcase_add_test(t, bounded_repeats);
-    tcase_add_test(t, no_script);
-    tcase_add_loop_test(t, to_each_greeting, 0, redis_row_count);
-    tcase_add_loop_test(t, before_a_greeting, 0, redis_row_count);
-    tcase_add_test(t, opening);
-    tcase_add_loop_test(t, in_the_midst, 0, redis_row_count);
-    tcase_add_test(t, no_script_in_the_midst);
-    tcase_add_test(t, lost_answers);
-    tcase_add_loop_test(t, lost_then_refused, 0, redis_row_count);
-    tcase_add_loop_test(t, garbage, 0, 11);
-    tcase_add_test(t, many_threads);
-    suite_add_tcase(suite, t);
-    runner = srunner_create(suite);
-    srunner_set_tap(runner, "-");
-    srunner_run_all(runner, CK_SILENT);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed > 0;
+    const struct lane_test tests[] = {
+        { to_each_request, redis_row_count },
+        { to_two_requests, redis_row_count },
+        { denied_inside },
+        { other_slots_go_on, 3 },
+        { bounded_repeats },
+        { no_script },
+        { to_each_greeting, redis_row_count },
+        { before_a_greeting, redis_row_count },
+        { opening },
+        { in_the_midst, redis_row_count },
+        { no_script_in_the_midst },
+        { lost_answers },
+        { lost_then_refused, redis_row_count },
+        { garbage, 11 },
+        { many_threads },
+    };
+    return lanes_run("redis_errors", tests, sizeof tests / sizeof *tests, 8, 120, NULL,
+                     NULL);
 }

@@ -350,16 +350,16 @@ END_TEST
 
 int main(void)
 {
-    const TTest *const tests[] = {
-        a_put_in_the_socket_of_a_stopped_server,
-        an_exchange_in_the_socket_of_a_stopped_server,
-        a_put_that_comes_after_its_jobs_are_forgotten,
-        a_put_that_comes_twenty_puts_late,
-        a_put_that_comes_before_it_is_repeated,
-        an_exchange_that_comes_late_claims_nothing,
-        an_exchange_that_comes_many_turns_late_claims_nothing,
-        a_release_that_comes_late_changes_nothing,
-        a_claim_waits_for_its_owner_while_others_are_made,
+    const struct lane_test tests[] = {
+        { a_put_in_the_socket_of_a_stopped_server },
+        { an_exchange_in_the_socket_of_a_stopped_server },
+        { a_put_that_comes_after_its_jobs_are_forgotten },
+        { a_put_that_comes_twenty_puts_late },
+        { a_put_that_comes_before_it_is_repeated },
+        { an_exchange_that_comes_late_claims_nothing },
+        { an_exchange_that_comes_many_turns_late_claims_nothing },
+        { a_release_that_comes_late_changes_nothing },
+        { a_claim_waits_for_its_owner_while_others_are_made },
     };
-    return rig_run("redis-late", OPTIONS, tests, 9, 300);
+    return rig_run("redis-late", OPTIONS, tests, 9, 4, 300);
 }

@@ -22,7 +22,7 @@
 #define JOBS 100000
 #endif
 
-enum { WORKERS = 16, PRODUCERS = 4, THREADS = 8, TARGET_MS = 60000 };
+enum { WORKERS = 16, PRODUCERS = 4, THREADS = 16, TARGET_MS = 60000 };
 
 static struct redis_server server;
 
@@ -33,15 +33,15 @@ static void stop_server(void)
 
 START_TEST(each_job_is_handled_once)
 {
-    uint64_t each = env_number("PAWL_JOBS", JOBS, JOBS) / (PRODUCERS * THREADS);
-    uint64_t jobs = each * PRODUCERS * THREADS;
+    uint64_t least = env_number("PAWL_JOBS", JOBS, JOBS), threads = PRODUCERS * THREADS;
+    uint64_t each = (least + threads - 1) / threads, jobs = each * threads;
     char count[40];
     snprintf(count, sizeof count, "count=%" PRIu64, each);
     struct crew crew = {
         .worker_count = WORKERS,
         .worker_words = { "concurrency=4" },
         .producer_count = PRODUCERS,
-        .producer_words = { "threads=8", "priorities=1", count },
+        .producer_words = { "threads=16", "priorities=1", count },
     };
     redis_server_start(&server, NULL);
     crew_store_at(server.url, CREW_OPTIONS);

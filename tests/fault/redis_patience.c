@@ -5,6 +5,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "lanes.h"
 #include "pawl.h"
 #include "redis_caller.h"
 #include "redis_server.h"
@@ -233,18 +234,6 @@ END_TEST
 
 int main(void)
 {
-    Suite *suite = suite_create("redis_patience");
-    TCase *t = tcase_create("patience");
-    SRunner *runner;
-    int failed;
-
-    tcase_set_timeout(t, 120);
-    tcase_add_loop_test(t, one_line, 0, redis_row_count);
-    suite_add_tcase(suite, t);
-    runner = srunner_create(suite);
-    srunner_set_tap(runner, "-");
-    srunner_run_all(runner, CK_SILENT);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed > 0;
+    const struct lane_test tests[] = { { one_line, redis_row_count } };
+    return lanes_run("redis_patience", tests, 1, 8, 120, NULL, NULL);
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "lanes.h"
 #include "redis_caller.h"
 #include "util/clock.h"
 
@@ -150,20 +151,6 @@ END_TEST
 
 int main(void)
 {
-    Suite *suite = suite_create("redis_redirect");
-    TCase *t = tcase_create("redirect");
-    SRunner *runner;
-    int failed;
-
-    tcase_set_timeout(t, 120);
-    tcase_add_loop_test(t, moved, 0, 2);
-    tcase_add_loop_test(t, asked, 0, 2);
-    tcase_add_loop_test(t, to_and_fro, 0, 4);
-    suite_add_tcase(suite, t);
-    runner = srunner_create(suite);
-    srunner_set_tap(runner, "-");
-    srunner_run_all(runner, CK_SILENT);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed > 0;
+    const struct lane_test tests[] = { { moved, 2 }, { asked, 2 }, { to_and_fro, 4 } };
+    return lanes_run("redis_redirect", tests, 3, 4, 120, NULL, NULL);
 }

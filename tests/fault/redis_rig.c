@@ -239,20 +239,9 @@ static void fixture_begin(void)
     rig_open(options_of_run);
 }
 
-int rig_run(const char *name, const char *options, const TTest *const *tests,
-            size_t count, double seconds)
+int rig_run(const char *name, const char *options, const struct lane_test *tests,
+            size_t count, int lane_count, double seconds)
 {
-    Suite *suite = suite_create(name);
-    TCase *tcase = tcase_create(name);
     options_of_run = options;
-    tcase_set_timeout(tcase, seconds);
-    tcase_add_checked_fixture(tcase, fixture_begin, rig_close);
-    for (size_t i = 0; i < count; i++)
-        tcase_add_test(tcase, tests[i]);
-    suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return lanes_run(name, tests, count, lane_count, seconds, fixture_begin, rig_close);
 }

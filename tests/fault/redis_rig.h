@@ -8,6 +8,7 @@
 #include <check.h>
 
 #include "actor.h"
+#include "lanes.h"
 #include "proxy.h"
 #include "redis_server.h"
 #include "storage/storage.h"
@@ -65,8 +66,9 @@ uint64_t rig_all(void);
 struct pawl_job *rig_get(struct pawl_id id);
 bool rig_same_id(struct pawl_id a, struct pawl_id b);
 
-/* Run the tests, each with a rig opened with `options`; the exit status. */
-int rig_run(const char *name, const char *options, const TTest *const *tests,
-            size_t count, double seconds);
+/* Run the tests, each with a rig of its own, opened with `options`, and so many at the
+ * same time; the exit status. */
+int rig_run(const char *name, const char *options, const struct lane_test *tests,
+            size_t count, int lane_count, double seconds);
 
 #endif

@@ -170,13 +170,13 @@ END_TEST
 
 int main(void)
 {
-    const TTest *const tests[] = {
-        scripts_are_flushed,
-        connections_are_killed,
-        connections_are_cut_anywhere,
-        clients_are_paused,
-        the_server_is_stopped,
-        the_server_is_killed,
+    const struct lane_test tests[] = {
+        { clients_are_paused }, /* the longest first */
+        { the_server_is_stopped },
+        { the_server_is_killed },
+        { connections_are_cut_anywhere },
+        { scripts_are_flushed },
+        { connections_are_killed },
     };
-    return crew_run("redis-trouble", tests, 6, 1800, stop_server);
+    return crew_run_lanes("redis-trouble", tests, 6, 3, 1800, stop_server);
 }

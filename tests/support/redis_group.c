@@ -6,6 +6,7 @@
 #include <string.h>
 
 #define PATIENT_MS 600 /* until a silent master is down */
+#define INFO_MS 1000   /* between two looks of a sentinel at a node */
 #define MOVE_MS 10000  /* of one MIGRATE */
 
 /* --- a master with its replica and sentinels -------------------------------------- */
@@ -34,7 +35,8 @@ static void start_nodes(struct redis_sentinels *s, const char *const *options)
 }
 
 /* Sentinels find each other by what they publish every 2 s; told of each other
- * in their files they need not look. */
+ * in their files they need not look. What a node has become they see in its INFO,
+ * which they would read every 10 s. */
 static void start_sentinels(struct redis_sentinels *s)
 {
     for (int i = 0; i < SENTINELS; i++) {
@@ -59,6 +61,7 @@ static void start_sentinels(struct redis_sentinels *s)
                     s->master, s->sentinel[j].port, j + 1);
         }
         redis_server_run(one);
+        redis_server_do(one, "SENTINEL DEBUG INFO-PERIOD %d", INFO_MS);
     }
 }
 
