@@ -1,4 +1,5 @@
-/* redis_failover.c - kill -9 of the master that sentinels watch over.
+/* redis_failover.c - kill -9 of the master that sentinels watch over, or of one of a
+ * Cluster's that has a replica.
  *
  * Workers and producers go on with the new one, and none of them is started again.
  * Replication is asynchronous, so what the old master had accepted a moment before
@@ -12,16 +13,21 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "redis_cluster.h"
 #include "redis_crew.h"
-#include "redis_group.h"
+#include "redis_sentinels.h"
 
 enum { WORKERS = 2 };
 
 static struct redis_sentinels house;
+static struct redis_cluster cluster;
+static struct redis_server replica; /* of the cluster */
 
-static void stop_house(void)
+static void stop_all(void)
 {
     redis_sentinels_stop(&house);
+    redis_server_stop(&replica);
+    redis_cluster_stop(&cluster);
 }
 
 static struct crew new_crew(void)
@@ -169,12 +175,32 @@ START_TEST(a_master_that_was_only_stopped)
 }
 END_TEST
 
+/* The master that has the queue is killed: the other two make its replica a master. */
+START_TEST(a_replica_of_a_cluster_takes_over)
+{
+    struct crew crew = new_crew();
+    redis_cluster_start(&cluster, NULL);
+    int slot = redis_cluster_slot(&cluster, "{" STORE_QUEUE "}");
+    int owner = redis_cluster_owner(&cluster, slot);
+    redis_cluster_add_replica(&cluster, owner, &replica);
+    crew_store_at(cluster.url, CREW_OPTIONS);
+    crew_start(&crew);
+    crew_goes_on(&crew, "the start");
+    redis_server_kill(&cluster.node[owner]);
+    redis_cluster_await_promotion(&cluster, owner, &replica);
+    say("everybody went on %lld ms after the promotion (target %d)",
+        (long long)crew_goes_on(&crew, "a promotion"), CREW_TARGET);
+    end(&crew, "promotion");
+}
+END_TEST
+
 int main(void)
 {
     const struct lane_test tests[] = {
+        { a_master_that_was_only_stopped }, /* the longest first */
         { work_goes_on_with_the_new_master },
+        { a_replica_of_a_cluster_takes_over },
         { what_was_replicated_is_not_lost },
-        { a_master_that_was_only_stopped },
     };
-    return crew_run_lanes("redis-failover", tests, 3, 3, 600, stop_house);
+    return crew_run_lanes("redis-failover", tests, 4, 4, 600, stop_all);
 }

@@ -7,7 +7,7 @@
 #include <stdio.h>
 
 #include "redis_crew.h"
-#include "redis_group.h"
+#include "redis_cluster.h"
 
 static struct redis_cluster cluster;
 
@@ -25,8 +25,10 @@ START_TEST(a_busy_slot_moves)
         .producer_count = 2,
         .producer_words = { "threads=8", "pause_us=2000", "stubborn=1" },
     };
+    const char *const options[] = { "--appendonly", "yes", "--appendfsync", "always",
+                                    NULL };
     int64_t slowest = 0;
-    redis_cluster_start(&cluster, NULL);
+    redis_cluster_start(&cluster, options);
     crew_store_at(cluster.url, CREW_OPTIONS);
     crew_start(&crew);
     crew_goes_on(&crew, "the start");

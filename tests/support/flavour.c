@@ -7,7 +7,8 @@
 
 #include "temp_dir.h"
 #ifdef PAWL_WITH_REDIS
-#include "redis_group.h"
+#include "redis_cluster.h"
+#include "redis_sentinels.h"
 #include "storage/redis/redis_health.h"
 #endif
 
@@ -97,16 +98,24 @@ static void tls_begin(void)
     redis_tls_start(&server, true, NULL);
 }
 
+/* Those that `pawl doctor --acl` prints. */
+static const char *rights_of(enum redis_kind kind)
+{
+    static char rights[2048];
+    struct redis_settings settings = { .kind = kind, .prefix = PREFIX };
+    redis_rights(&settings, rights, sizeof rights);
+    return rights;
+}
+
 static void acl_begin(void)
 {
-    char rights[2048];
-    redis_rights(PREFIX, rights, sizeof rights);
-    redis_acl_start(&server, rights, NULL);
+    redis_acl_start(&server, rights_of(REDIS_SINGLE), NULL);
 }
 
 static void sentinel_begin(void)
 {
-    redis_sentinels_start(&sentinels, NULL);
+    struct redis_door door = { .tls = true, .rights = rights_of(REDIS_SENTINEL) };
+    redis_sentinels_start_behind(&sentinels, &door, NULL);
 }
 
 static void sentinel_store(const char *name, char *url, size_t size)
@@ -121,7 +130,14 @@ static void sentinel_end(void)
 
 static void cluster_begin(void)
 {
-    redis_cluster_start(&cluster, NULL);
+    struct redis_door door = { .rights = rights_of(REDIS_CLUSTER) };
+    redis_cluster_start_behind(&cluster, &door, NULL);
+}
+
+static void cluster_tls_begin(void)
+{
+    struct redis_door door = { .tls = true, .rights = rights_of(REDIS_CLUSTER) };
+    redis_cluster_start_behind(&cluster, &door, NULL);
 }
 
 static void cluster_store(const char *name, char *url, size_t size)
@@ -150,6 +166,7 @@ static const struct flavour flavours[] = {
     { "redis-acl", acl_begin, plain_store, server_end },
     { "redis-sentinel", sentinel_begin, sentinel_store, sentinel_end },
     { "redis-cluster", cluster_begin, cluster_store, cluster_end },
+    { "redis-cluster-tls", cluster_tls_begin, cluster_store, cluster_end },
 #endif
 };
 

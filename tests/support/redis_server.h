@@ -90,6 +90,12 @@ void redis_await(bool (*holds)(void *context), void *context, const char *what);
  * has the password and the files that are needed. */
 void redis_tls_start(struct redis_server *s, bool ask_client,
                      const char *const *options);
+/* Listen on its port: over TLS if there is a folder of `certificates`; NULL: plain. */
+void redis_server_listen(struct redis_server *s, const char *certificates);
+/* A user "pawl" who has just these rights. */
+void redis_server_admit(struct redis_server *s, const char *rights);
+#define REDIS_PASSWORD "acl-secret"
+#define REDIS_ADMITTED "pawl:" REDIS_PASSWORD "@" /* in a URL */
 /* The default user is off; the URL logs in as "pawl", who has just `rights`, as
  * in "~pawl:* &pawl:* -@all +get". */
 void redis_acl_start(struct redis_server *s, const char *rights,

@@ -14,7 +14,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "redis_group.h"
+#include "redis_cluster.h"
+#include "redis_sentinels.h"
 #include "storage/redis/redis_health.h"
 
 static struct redis_server server;
@@ -52,7 +53,8 @@ int main(int argc, char **argv)
     } else if (strcmp(kind, "tls") == 0) {
         redis_tls_start(&server, false, options);
     } else if (strcmp(kind, "acl") == 0) {
-        redis_rights("pawl:", rights, sizeof rights);
+        redis_rights(&(struct redis_settings){ .prefix = "pawl:" }, rights,
+                     sizeof rights);
         redis_acl_start(&server, rights, options);
     } else {
         fprintf(stderr, "usage: redis_stage plain|tls|acl|sentinel|cluster "

@@ -8,7 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "redis_group.h"
+#include "redis_cluster.h"
+#include "redis_sentinels.h"
 #include "storage/redis/redis_route_internal.h"
 #include "util/clock.h"
 #include "util/random.h"

@@ -1,6 +1,7 @@
 /* test_redis_server.c - what tests on Redis rely on: that their servers are their
  * own, can be killed and come back, and do not outlive them. */
-#include "redis_group.h"
+#include "redis_cluster.h"
+#include "redis_sentinels.h"
 
 #include <arpa/inet.h>
 #include <check.h>

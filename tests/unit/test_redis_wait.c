@@ -2,7 +2,8 @@
  * that is silent, gone, or another one. A wait must always come back within its
  * deadlines, and whatever happened, a later put must wake again. What must come is
  * waited for up to twenty seconds. */
-#include "redis_group.h"
+#include "redis_cluster.h"
+#include "redis_sentinels.h"
 
 #include <check.h>
 #include <pthread.h>

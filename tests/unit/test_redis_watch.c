@@ -2,7 +2,7 @@
  * well: after a planned failover the old master would take jobs, and lose them, until
  * the sentinels make it a replica. Here they never can. And nobody's call waits for
  * that, least of all when the sentinels are silent. */
-#include "redis_group.h"
+#include "redis_sentinels.h"
 
 #include <check.h>
 #include <signal.h>

@@ -5,11 +5,11 @@
 
 #include "storage/redis/redis_storage.h"
 
-/* The rules of an ACL user who may do what pawl does under this prefix, and nothing
- * else: "resetchannels ~pawl:* -@all +get ...". */
-void redis_rights(const char *prefix, char *text, size_t size);
-/* The whole command: "ACL SETUSER pawl reset on >PASSWORD ...", with what this kind
- * of server needs beyond that. */
+/* The rules of an ACL user who may do what pawl does by these settings (their prefix,
+ * database and kind of server), and nothing else:
+ * "resetchannels ~pawl:* -@all +get ...". */
+void redis_rights(const struct redis_settings *settings, char *text, size_t size);
+/* The whole command: "ACL SETUSER pawl reset on >PASSWORD ", and these rules. */
 void redis_rights_line(const struct redis_settings *settings, char *text,
                        size_t size);
 /* Try each command that the scripts use; refused[size]: "zadd, xadd", or "". */

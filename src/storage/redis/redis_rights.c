@@ -2,7 +2,7 @@
  *
  * Three lists must agree: this one, lua/probe.lua, and what the scripts and the C
  * files here send. tests/style/test_redis_rights.py compares them, and the whole
- * conformance suite runs under the rules made here.
+ * conformance suite runs under the rules made here, also on a Cluster and by sentinels.
  */
 #include "storage/redis/redis_health.h"
 
@@ -30,24 +30,24 @@ static void rights_pattern(const char *prefix, char *out)
     *out = '\0';
 }
 
-void redis_rights(const char *prefix, char *text, size_t size)
+void redis_rights(const struct redis_settings *settings, char *text, size_t size)
 {
-    char pattern[sizeof((struct redis_settings *)0)->prefix];
+    char pattern[sizeof settings->prefix];
 
-    rights_pattern(prefix, pattern);
-    snprintf(text, size, "resetchannels ~%s* -@all %s", pattern, rights_commands);
+    rights_pattern(settings->prefix, pattern);
+    snprintf(text, size, "resetchannels ~%s* -@all %s%s%s", pattern, rights_commands,
+             settings->db > 0 ? " +select" : "",
+             settings->kind == REDIS_CLUSTER ? " +cluster|slots +asking" : "");
 }
 
 void redis_rights_line(const struct redis_settings *settings, char *text, size_t size)
 {
     char rules[1024];
 
-    redis_rights(settings->prefix, rules, sizeof rules);
+    redis_rights(settings, rules, sizeof rules);
     /* Never the name in the URL: that may be the administrator, whom this would make
      * small. */
-    snprintf(text, size, "ACL SETUSER pawl reset on >PASSWORD %s%s%s", rules,
-             settings->db > 0 ? " +select" : "",
-             settings->kind == REDIS_CLUSTER ? " +cluster|slots +asking" : "");
+    snprintf(text, size, "ACL SETUSER pawl reset on >PASSWORD %s", rules);
 }
 
 /* The names in the script's reply. */

@@ -1,5 +1,5 @@
-/* redis_group.c - see redis_group.h. */
-#include "redis_group.h"
+/* redis_sentinels.c - see redis_sentinels.h. */
+#include "redis_sentinels.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,9 +7,6 @@
 
 #define PATIENT_MS 600 /* until a silent master is down */
 #define INFO_MS 1000   /* between two looks of a sentinel at a node */
-#define MOVE_MS 10000  /* of one MIGRATE */
-
-/* --- a master with its replica and sentinels -------------------------------------- */
 
 static bool replica_in_step(void *context)
 {
@@ -23,7 +20,8 @@ static void start_nodes(struct redis_sentinels *s, const char *const *options)
     for (int i = 0; i < 2; i++) {
         struct redis_server *node = &s->node[i];
         redis_server_prepare(node);
-        redis_server_config(node, "port %d", node->port);
+        redis_door_hang(&s->door, node, &s->node[0]);
+        redis_door_admit(&s->door, node);
         redis_server_config(node, "repl-diskless-sync-delay 0");
         redis_server_config(node, "repl-ping-replica-period 1");
         if (i == 1)
@@ -45,7 +43,7 @@ static void start_sentinels(struct redis_sentinels *s)
     }
     for (int i = 0; i < SENTINELS; i++) {
         struct redis_server *one = &s->sentinel[i];
-        redis_server_config(one, "port %d", one->port);
+        redis_door_hang(&s->door, one, &s->node[0]);
         redis_server_config(one, "sentinel myid %040d", i + 1);
         redis_server_config(one, "sentinel monitor %s 127.0.0.1 %d 2", s->master,
                             s->node[0].port);
@@ -101,15 +99,24 @@ static bool sentinels_ready(void *context)
 
 void redis_sentinels_start(struct redis_sentinels *s, const char *const *options)
 {
+    redis_sentinels_start_behind(s, &(struct redis_door){ .tls = false }, options);
+}
+
+void redis_sentinels_start_behind(struct redis_sentinels *s,
+                                  const struct redis_door *door,
+                                  const char *const *options)
+{
     memset(s, 0, sizeof *s);
+    s->door = *door;
     snprintf(s->master, sizeof s->master, "pawl-test");
     start_nodes(s, options);
     start_sentinels(s);
     redis_await(sentinels_ready, s, "the sentinels know each other");
     snprintf(s->url, sizeof s->url,
-             "redis-sentinel://127.0.0.1:%d,127.0.0.1:%d,127.0.0.1:%d/%s",
-             s->sentinel[0].port, s->sentinel[1].port, s->sentinel[2].port,
-             s->master);
+             "redis-sentinel://%s127.0.0.1:%d,127.0.0.1:%d,127.0.0.1:%d/%s",
+             redis_door_login(door), s->sentinel[0].port, s->sentinel[1].port,
+             s->sentinel[2].port, s->master);
+    redis_door_key(door, &s->node[0], s->url, sizeof s->url);
 }
 
 void redis_sentinels_stop(struct redis_sentinels *s)
@@ -166,132 +173,4 @@ struct redis_server *redis_sentinels_await(struct redis_sentinels *s,
     struct other_master other = { .s = s, .old = old };
     redis_await(other_master_reigns, &other, "the sentinels name another master");
     return other.found;
-}
-
-/* --- a Cluster -------------------------------------------------------------------------- */
-
-static bool cluster_ready(void *context)
-{
-    struct redis_cluster *c = context;
-    bool ready = true;
-    for (int i = 0; i < CLUSTER_NODES && ready; i++) {
-        redisReply *info = redis_server_ask(&c->node[i], "CLUSTER INFO");
-        redisReply *slots = redis_server_ask(&c->node[i], "CLUSTER SLOTS");
-        ready = strstr(info->str, "cluster_state:ok\r") != NULL &&
-                strstr(info->str, "cluster_slots_ok:16384\r") != NULL &&
-                strstr(info->str, "cluster_known_nodes:3\r") != NULL &&
-                slots->elements == CLUSTER_NODES;
-        freeReplyObject(info);
-        freeReplyObject(slots);
-    }
-    return ready;
-}
-
-static void start_node(struct redis_cluster *c, int i,
-                       const char *const *options)
-{
-    struct redis_server *node = &c->node[i];
-    redis_server_prepare(node);
-    redis_server_config(node, "port %d", node->port);
-    redis_server_config(node, "cluster-enabled yes");
-    redis_server_config(node, "cluster-port %d", node->bus_port);
-    redis_server_config(node, "cluster-announce-ip 127.0.0.1");
-    redis_server_config(node, "cluster-node-timeout 3000");
-    redis_server_options(node, options);
-    redis_server_run(node);
-    redis_server_do(node, "CLUSTER SET-CONFIG-EPOCH %d", i + 1);
-    redis_server_do(node, "CLUSTER ADDSLOTSRANGE %d %d",
-                    CLUSTER_SLOTS * i / CLUSTER_NODES,
-                    CLUSTER_SLOTS * (i + 1) / CLUSTER_NODES - 1);
-    redisReply *reply = redis_server_ask(node, "CLUSTER MYID");
-    snprintf(c->id[i], sizeof c->id[i], "%s", reply->str);
-    freeReplyObject(reply);
-}
-
-void redis_cluster_start(struct redis_cluster *c, const char *const *options)
-{
-    memset(c, 0, sizeof *c);
-    for (int i = 0; i < CLUSTER_NODES; i++)
-        start_node(c, i, options);
-    /* Everybody to everybody: no waiting for gossip. */
-    for (int i = 0; i < CLUSTER_NODES; i++) {
-        for (int j = 0; j < i; j++)
-            redis_server_do(&c->node[i], "CLUSTER MEET 127.0.0.1 %d %d",
-                            c->node[j].port, c->node[j].bus_port);
-    }
-    redis_await(cluster_ready, c, "the nodes agree on the slots");
-    snprintf(c->url, sizeof c->url,
-             "redis-cluster://127.0.0.1:%d,127.0.0.1:%d,127.0.0.1:%d",
-             c->node[0].port, c->node[1].port, c->node[2].port);
-}
-
-void redis_cluster_stop(struct redis_cluster *c)
-{
-    for (int i = 0; i < CLUSTER_NODES; i++)
-        redis_server_stop(&c->node[i]);
-}
-
-int redis_cluster_slot(struct redis_cluster *c, const char *key)
-{
-    return (int)redis_server_number(&c->node[0], "CLUSTER KEYSLOT %s", key);
-}
-
-/* The port that a node's map has for a slot; 0: none. */
-static int port_of_slot(struct redis_server *node, int slot)
-{
-    int port = 0;
-    redisReply *map = redis_server_ask(node, "CLUSTER SLOTS");
-    for (size_t i = 0; i < map->elements; i++) {
-        const redisReply *range = map->element[i];
-        if (range->element[0]->integer <= slot && slot <= range->element[1]->integer)
-            port = (int)range->element[2]->element[1]->integer;
-    }
-    freeReplyObject(map);
-    return port;
-}
-
-int redis_cluster_owner(struct redis_cluster *c, int slot)
-{
-    for (int i = 0; i < CLUSTER_NODES; i++) {
-        if (c->node[i].pid != 0 &&
-            port_of_slot(&c->node[i], slot) == c->node[i].port)
-            return i;
-    }
-    return -1;
-}
-
-/* False: no keys are left to move. */
-static bool move_some(struct redis_server *from, const struct redis_server *to,
-                      int slot)
-{
-    redisReply *keys = redis_server_ask(from, "CLUSTER GETKEYSINSLOT %d 5", slot);
-    bool some = keys->elements > 0;
-    for (size_t i = 0; i < keys->elements; i++)
-        redis_server_do(from, "MIGRATE 127.0.0.1 %d %b 0 %d", to->port,
-                        keys->element[i]->str, (size_t)keys->element[i]->len,
-                        MOVE_MS);
-    freeReplyObject(keys);
-    return some;
-}
-
-void redis_cluster_move(struct redis_cluster *c, int slot, int to)
-{
-    int from = redis_cluster_owner(c, slot);
-    if (from == to || from < 0)
-        return;
-    redis_server_do(&c->node[to], "CLUSTER SETSLOT %d IMPORTING %s", slot,
-                    c->id[from]);
-    redis_server_do(&c->node[from], "CLUSTER SETSLOT %d MIGRATING %s", slot,
-                    c->id[to]);
-    while (move_some(&c->node[from], &c->node[to], slot))
-        continue;
-    /* First where it goes: were it lost there after leaving the other, nobody
-     * would have the slot. */
-    redis_server_do(&c->node[to], "CLUSTER SETSLOT %d NODE %s", slot, c->id[to]);
-    redis_server_do(&c->node[from], "CLUSTER SETSLOT %d NODE %s", slot, c->id[to]);
-    for (int i = 0; i < CLUSTER_NODES; i++) {
-        if (i != to && i != from)
-            redis_server_do(&c->node[i], "CLUSTER SETSLOT %d NODE %s", slot,
-                            c->id[to]);
-    }
 }
