@@ -79,14 +79,15 @@ static void tell(struct board *board, const char *path)
     fclose(file);
 }
 
-static void run_one(const struct program *program, const TTest *test, int i)
+static void run_one(const struct program *program, const struct lane_test *test, int i)
 {
     char path[300];
     Suite *suite = suite_create(program->name);
     TCase *tcase = tcase_create(program->name);
     tcase_set_timeout(tcase, program->seconds);
-    tcase_add_checked_fixture(tcase, program->begin, program->end);
-    tcase_add_loop_test(tcase, test, i, i + 1);
+    tcase_add_checked_fixture(tcase, test->begin ? test->begin : program->begin,
+                              test->end ? test->end : program->end);
+    tcase_add_loop_test(tcase, test->test, i, i + 1);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);
     snprintf(path, sizeof path, "%s/%d", program->folder.path, (int)getpid());
@@ -103,7 +104,8 @@ static void run_one(const struct program *program, const TTest *test, int i)
 /* --- a lane --------------------------------------------------------------------- */
 
 /* False: all are taken. */
-static bool take_next(const struct program *program, const TTest **test, int *i)
+static bool take_next(const struct program *program, const struct lane_test **test,
+                      int *i)
 {
     pthread_mutex_lock(&program->board->mutex);
     int number = program->board->next++;
@@ -111,7 +113,7 @@ static bool take_next(const struct program *program, const TTest **test, int *i)
     for (size_t t = 0; t < program->test_count; t++) {
         int count = program->tests[t].count > 0 ? program->tests[t].count : 1;
         if (number < count) {
-            *test = program->tests[t].test;
+            *test = &program->tests[t];
             *i = number;
             return true;
         }
@@ -122,7 +124,7 @@ static bool take_next(const struct program *program, const TTest **test, int *i)
 
 static void run_lane(const struct program *program)
 {
-    const TTest *test;
+    const struct lane_test *test;
     int i;
     while (take_next(program, &test, &i))
         run_one(program, test, i);

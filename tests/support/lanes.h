@@ -15,10 +15,11 @@
 struct lane_test {
     const TTest *test;
     int count; /* of a loop: run with _i from 0 on; 0: it is none */
+    SFun begin, end; /* a checked fixture of its own; NULL: the program's */
 };
 
-/* `begin` and `end` are the checked fixture of each; NULL: none. `seconds` is what one
- * may take. Returns the program's exit status. */
+/* `begin` and `end` are the checked fixture of those that have none; NULL: none.
+ * `seconds` is what one may take. Returns the program's exit status. */
 int lanes_run(const char *name, const struct lane_test *tests, size_t test_count,
               int lane_count, double seconds, SFun begin, SFun end);
 

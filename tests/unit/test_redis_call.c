@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lanes.h"
 #include "redis_cluster.h"
 #include "redis_sentinels.h"
 #include "storage/redis/redis_route_internal.h"
@@ -654,31 +655,21 @@ END_TEST
 
 int main(void)
 {
-    Suite *suite = suite_create("redis_call");
-    TCase *alone = tcase_create("alone"), *servers = tcase_create("servers");
-    SRunner *runner;
-    int failed;
-
-    tcase_add_test(alone, words_stay);
-    tcase_add_test(alone, failed_words);
-    suite_add_tcase(suite, alone);
-    tcase_set_timeout(servers, 110);
-    tcase_add_test(servers, slots_agree);
-    tcase_add_test(servers, forgotten_script);
-    tcase_add_test(servers, run_id);
-    tcase_add_test(servers, many_calls);
-    tcase_add_test(servers, nobody_there);
-    tcase_add_test(servers, silent_server);
-    tcase_add_test(servers, ends_with_its_method);
-    tcase_add_test(servers, sentinels);
-    tcase_add_test(servers, locked_sentinel);
-    tcase_add_test(servers, cluster);
-    tcase_add_test(servers, wrong_kind);
-    suite_add_tcase(suite, servers);
-    runner = srunner_create(suite);
-    srunner_set_tap(runner, "-");
-    srunner_run_all(runner, CK_SILENT);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    const struct lane_test tests[] = {
+        { words_stay },
+        { failed_words },
+        { slots_agree },
+        { forgotten_script },
+        { run_id },
+        { many_calls },
+        { nobody_there },
+        { silent_server },
+        { ends_with_its_method },
+        { sentinels },
+        { locked_sentinel },
+        { cluster },
+        { wrong_kind },
+    };
+    return lanes_run("redis_call", tests, sizeof tests / sizeof *tests, 4, 110,
+                     NULL, NULL);
 }

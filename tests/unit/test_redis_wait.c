@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/resource.h>
 
+#include "lanes.h"
 #include "storage/storage.h"
 #include "util/clock.h"
 #include "util/random.h"
@@ -557,38 +558,23 @@ END_TEST
 
 int main(void)
 {
-    Suite *suite = suite_create("redis_wait");
-    TCase *t = tcase_create("redis_wait");
-    tcase_set_timeout(t, 100);
-    tcase_add_checked_fixture(t, setup, teardown);
-    tcase_add_test(t, all_wake);
-    tcase_add_test(t, old_news_is_none);
-    tcase_add_test(t, goes_on_with_it);
-    tcase_add_test(t, news_between_waits);
-    tcase_add_test(t, other_queues);
-    tcase_add_test(t, cut_connection);
-    tcase_add_test(t, server_restart);
-    tcase_add_test(t, silent_server);
-    tcase_add_test(t, emptied_store);
-    tcase_add_test(t, flushed_scripts);
-    suite_add_tcase(suite, t);
-    t = tcase_create("redis_wait_cluster");
-    tcase_set_timeout(t, 100);
-    tcase_add_checked_fixture(t, cluster_setup, cluster_teardown);
-    tcase_add_test(t, many_queues);
-    tcase_add_test(t, moved_queue);
-    tcase_add_test(t, one_node_dies);
-    suite_add_tcase(suite, t);
-    t = tcase_create("redis_wait_sentinels");
-    tcase_set_timeout(t, 100);
-    tcase_add_checked_fixture(t, sentinels_setup, sentinels_teardown);
-    tcase_add_test(t, master_dies);
-    tcase_add_test(t, master_steps_down);
-    suite_add_tcase(suite, t);
-    SRunner *runner = srunner_create(suite);
-    srunner_set_tap(runner, "-");
-    srunner_run_all(runner, CK_SILENT);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed > 0;
+    const struct lane_test tests[] = {
+        { all_wake },
+        { old_news_is_none },
+        { goes_on_with_it },
+        { news_between_waits },
+        { other_queues },
+        { cut_connection },
+        { server_restart },
+        { silent_server },
+        { emptied_store },
+        { flushed_scripts },
+        { many_queues, 0, cluster_setup, cluster_teardown },
+        { moved_queue, 0, cluster_setup, cluster_teardown },
+        { one_node_dies, 0, cluster_setup, cluster_teardown },
+        { master_dies, 0, sentinels_setup, sentinels_teardown },
+        { master_steps_down, 0, sentinels_setup, sentinels_teardown },
+    };
+    return lanes_run("redis_wait", tests, sizeof tests / sizeof *tests, 6, 100,
+                     setup, teardown);
 }
