@@ -7,14 +7,37 @@
 #include "pawl/migrate.h"
 #include "role.h"
 
-static bool tell_once(void *context, const struct pawl_migrate_progress *progress)
+struct teller {
+    bool told, told_enough;
+    uint64_t enough; /* jobs; 0: of no interest */
+};
+
+static bool tell_progress(void *context, const struct pawl_migrate_progress *progress)
 {
-    bool *told = context;
-    (void)progress;
-    if (!*told)
+    struct teller *teller = context;
+    if (!teller->told)
         tell("working");
-    *told = true;
+    teller->told = true;
+    if (teller->enough && !teller->told_enough && progress->moved >= teller->enough) {
+        tell("enough");
+        teller->told_enough = true;
+    }
     return true;
+}
+
+/* KiB. Not ru_maxrss, which begins with what the process had before its exec. */
+static long memory_peak(void)
+{
+    char line[200];
+    long peak = -1;
+    FILE *file = fopen("/proc/self/status", "re");
+    while (file && peak < 0 && fgets(line, sizeof line, file))
+        sscanf(line, "VmHWM: %ld", &peak);
+    if (file)
+        fclose(file);
+    if (peak < 0)
+        give_up("/proc/self/status has no VmHWM");
+    return peak;
 }
 
 static enum pawl_status act(const char *action, struct pawl_migration *migration,
@@ -27,14 +50,15 @@ static enum pawl_status act(const char *action, struct pawl_migration *migration
     return pawl_migrate_run(migration, err);
 }
 
-/* Prints "working" when it has begun, and "done MOVED" or "failed TEXT". */
+/* Prints "working" when it has begun, "enough" when so many have moved, and "done MOVED
+ * KIB" with the most memory it had, or "failed TEXT". */
 void role_migrate(const struct role_args *args)
 {
     char from[1200], to[1200];
     const char *action = arg_text(args, "action", "move");
-    bool told = false;
+    struct teller teller = { .enough = (uint64_t)arg_number(args, "enough", 0) };
     struct pawl_migrate_options options = {
-        .from = from, .to = to, .progress = tell_once, .context = &told,
+        .from = from, .to = to, .progress = tell_progress, .context = &teller,
         .copy = strcmp(action, "move") != 0,
         .verify = arg_number(args, "verify", 0) != 0,
         .states = (unsigned)arg_number(args, "states", 0),
@@ -47,15 +71,13 @@ void role_migrate(const struct role_args *args)
     enum pawl_status status = pawl_migrate_open(&options, &migration, &err);
     if (status == PAWL_OK)
         status = act(action, migration, &err);
-    unsigned long long moved = 0, doubtful = 0;
+    unsigned long long moved = 0;
     for (size_t i = 0; status == PAWL_OK && i < pawl_migrate_plan(migration)->queue_count;
-         i++) {
+         i++)
         moved += pawl_migrate_plan(migration)->queues[i].moved;
-        doubtful += pawl_migrate_plan(migration)->queues[i].duplicates;
-    }
     pawl_migrate_close(migration);
     if (status == PAWL_OK)
-        tell("done %llu %llu", moved, doubtful);
+        tell("done %llu %ld", moved, memory_peak());
     else
         tell("failed %s", err.message);
 }
