@@ -21,6 +21,7 @@
 #ifndef PAWL_MIGRATE_H
 #define PAWL_MIGRATE_H
 
+#include "pawl/admin.h"
 #include "pawl/job.h"
 
 #ifdef __cplusplus
@@ -34,6 +35,8 @@ struct pawl_migrate_progress {
     const char *queue;    /* the one at work; NULL: none */
     uint64_t moved, total; /* jobs, over all queues; the latter as planned */
     uint64_t awaited;      /* processing jobs that are waited for */
+    const char *holder;    /* another migration, on another host, which may have died:
+                              it is waited for, 12 s at most; NULL: none */
 };
 /* Several times a second at most. False: stop, between two batches; the call answers
  * PAWL_ECLOSED, and running it again goes on. */
@@ -140,6 +143,17 @@ PAWL_API enum pawl_status pawl_import(struct pawl *pawl,
                                       const struct pawl_job *const *jobs, size_t count,
                                       struct pawl_put_result *results,
                                       struct pawl_error *err);
+
+/* Of `queue` name, paused, has_keep and keep are looked at, as stats tell them.
+ * PAWL_EINVAL as from pawl_job_check(). */
+PAWL_API enum pawl_status pawl_queue_check(const struct pawl_queue_stats *queue,
+                                           struct pawl_error *err);
+/* Tell a queue what it was told before, to be called before its first job is imported:
+ * it is paused if it is not there yet, and gets the retention if it has none. PAWL_OK:
+ * something of it was told; PAWL_DUPLICATE: nothing was, what is there stays. */
+PAWL_API enum pawl_status pawl_import_queue(struct pawl *pawl,
+                                            const struct pawl_queue_stats *queue,
+                                            struct pawl_error *err);
 
 #ifdef __cplusplus
 }

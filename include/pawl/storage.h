@@ -35,7 +35,7 @@
 extern "C" {
 #endif
 
-#define PAWL_STORAGE_ABI 4
+#define PAWL_STORAGE_ABI 5
 
 /* Time and its uses. `now` is the wall clock in ms. `steady` counts ms while
  * the machine is up, suspended or not, and is never set (CLOCK_BOOTTIME):
@@ -60,6 +60,9 @@ struct pawl_storage_config {
     /* Only understand the URL and set `where`; nothing but close follows. Asked of
      * storages that are `remote`. */
     bool url_only;
+    /* Only health and close follow: a store that is not there is not made, and not
+     * missed. Asked of storages that are `remote`. */
+    bool health_only;
 };
 
 /* The caller's side of "the same call again". A session is one process

@@ -1,8 +1,10 @@
-/* import.c - whole jobs that somebody hands over, checked as strictly as new ones. */
+/* import.c - whole jobs that somebody hands over, checked as strictly as new ones; and
+ * what their queues were told. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/core.h"
+#include "core/settings.h"
 #include "pawl/migrate.h"
 #include "storage/relay.h"
 #include "util/random.h"
@@ -148,6 +150,25 @@ enum pawl_status pawl_job_check(const struct pawl_job *job, struct pawl_error *e
     return status;
 }
 
+enum pawl_status pawl_queue_check(const struct pawl_queue_stats *queue,
+                                  struct pawl_error *err)
+{
+    const struct pawl_queue_keep *keep = &queue->keep;
+    const struct range ranges[] = {
+        { "keep.completed_age", keep->completed_age, -1, PAWL_DURATION_MAX },
+        { "keep.dead_age", keep->dead_age, -1, PAWL_DURATION_MAX },
+        { "keep.cancelled_age", keep->cancelled_age, -1, PAWL_DURATION_MAX },
+        { "keep.completed_count", keep->completed_count, -1, INT64_MAX },
+        { "keep.dead_count", keep->dead_count, -1, INT64_MAX },
+        { "keep.cancelled_count", keep->cancelled_count, -1, INT64_MAX },
+    };
+    enum pawl_status status = check_text("queue", queue->name, 1, PAWL_NAME_MAX, err);
+
+    if (status == PAWL_OK && queue->has_keep)
+        status = check_ranges(ranges, sizeof ranges / sizeof *ranges, err);
+    return status;
+}
+
 /* --- storing --------------------------------------------------------------------- */
 
 struct import {
@@ -230,4 +251,18 @@ enum pawl_status pawl_import(struct pawl *pawl, const struct pawl_job *const *jo
     }
     free(import);
     return status < 0 ? status : PAWL_OK;
+}
+
+enum pawl_status pawl_import_queue(struct pawl *pawl,
+                                   const struct pawl_queue_stats *queue,
+                                   struct pawl_error *err)
+{
+    enum pawl_status status = core_enter(pawl, err);
+    bool given = false;
+
+    if (status == PAWL_OK)
+        status = pawl_queue_check(queue, err);
+    if (status == PAWL_OK)
+        status = settings_give(pawl->storage, queue, &given, err);
+    return status == PAWL_OK && !given ? PAWL_DUPLICATE : status;
 }

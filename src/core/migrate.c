@@ -11,6 +11,7 @@
 
 #define DEFAULT_DEADLINE 30000
 #define TELL_EVERY       100 /* ms */
+#define LOCK_LOOK        100 /* ms between looks at a lock that another has */
 #define DEFAULT_STATES                                                            \
     (PAWL_STATE_BIT(PAWL_SCHEDULED) | PAWL_STATE_BIT(PAWL_PENDING) |              \
      PAWL_STATE_BIT(PAWL_PROCESSING) | PAWL_STATE_BIT(PAWL_FAILED))
@@ -203,12 +204,34 @@ static enum pawl_status check_other(struct pawl_migration *m, struct pawl_error 
     return status == PAWL_NOT_FOUND ? PAWL_OK : status;
 }
 
+/* If a holder on another host died, its lease ends; it is waited for. */
+static enum pawl_status take_lock(struct pawl_migration *m, struct pawl_error *err)
+{
+    pawl_time until = m->clock.steady(m->clock.context) + MIGRATE_LOCK_PATIENCE;
+    enum pawl_status status;
+
+    for (;;) {
+        status = migrate_lock_take(&m->lock, m->from, &m->clock, err);
+        if (status != PAWL_KEY_TAKEN)
+            break;
+        if (m->clock.steady(m->clock.context) >= until)
+            return migrate_lock_refuse(&m->lock, err);
+        m->progress.holder = m->lock.holder;
+        status = migrate_tick(m, NULL, err);
+        if (status != PAWL_OK)
+            return status;
+        migrate_sleep(LOCK_LOOK);
+    }
+    m->progress.holder = NULL;
+    return status;
+}
+
 enum pawl_status migrate_begin(struct pawl_migration *m, struct pawl_error *err)
 {
     enum pawl_status status = check_plan(m, err);
 
     if (status == PAWL_OK)
-        status = migrate_lock_take(&m->lock, m->from, &m->clock, err);
+        status = take_lock(m, err);
     if (status == PAWL_OK)
         status = open_target(m, err);
     if (status == PAWL_OK)
@@ -245,6 +268,13 @@ void migrate_end(struct pawl_migration *m, bool done)
     migrate_lock_drop(&m->lock);
 }
 
+void migrate_sleep(int64_t ms)
+{
+    struct timespec time = { ms / 1000, ms % 1000 * 1000000 };
+
+    nanosleep(&time, NULL);
+}
+
 enum pawl_status migrate_tick(struct pawl_migration *m,
                               const struct pawl_migrate_queue *queue,
                               struct pawl_error *err)
@@ -258,7 +288,7 @@ enum pawl_status migrate_tick(struct pawl_migration *m,
             return pawl_error_set(err, PAWL_ECLOSED,
                                   "stopped: run it again to go on");
     }
-    return migrate_lock_renew(&m->lock, err);
+    return migrate_lock_check(&m->lock, err);
 }
 
 void migrate_problem(struct pawl_migration *m, bool is_fatal, const char *format, ...)

@@ -43,10 +43,11 @@ void migrate_problem(struct pawl_migration *m, bool is_fatal, const char *format
 enum pawl_status migrate_begin(struct pawl_migration *m, struct pawl_error *err);
 /* End it. `done`: nothing is left of the migration, not even its note. */
 void migrate_end(struct pawl_migration *m, bool done);
-/* Between two steps: keep the lock, tell how far it is. */
+/* Between two steps: see that the lock is still ours, tell how far it is. */
 enum pawl_status migrate_tick(struct pawl_migration *m,
                               const struct pawl_migrate_queue *queue,
                               struct pawl_error *err);
+void migrate_sleep(int64_t ms);
 /* Read a job back at the target, and count it for m->at_work. PAWL_ECORRUPT: it is
  * not what was handed over. A relay's check. */
 enum pawl_status migrate_verify(void *migration, const struct pawl_job *job,

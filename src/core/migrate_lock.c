@@ -9,12 +9,14 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "util/clock.h"
 #include "util/random.h"
+#include "util/thread.h"
 
 #define LOCK_QUEUE  "\1migrate:lock"
 #define LOCK_KEY    "lock"
-#define LEASE       30000
-#define RENEW_AFTER 5000
+#define LEASE       10000
+#define RENEW_NS    INT64_C(2000000000)
 #define TRIES       10
 #define WHO_MAX     512
 
@@ -64,24 +66,36 @@ static bool read_who(const struct pawl_job *job, struct who *who)
                   &who->since, who->world) == 4;
 }
 
-/* Of our own world and not running: then there is no need to wait for its lease. */
-static bool is_dead(const struct who *who)
+/* Of our own world: then it can be seen whether it runs, and there is no need to wait
+ * for its lease. */
+static bool is_near(const struct who *who)
 {
     char world[150];
 
     read_world(world, sizeof world);
-    return strcmp(world, who->world) == 0 && who->pid > 0 &&
-           kill((pid_t)who->pid, 0) != 0 && errno == ESRCH;
+    return strcmp(world, who->world) == 0 && who->pid > 0;
 }
 
-static enum pawl_status refuse(const struct who *who, const struct pawl_clock *clock,
-                               struct pawl_error *err)
+static bool is_dead(const struct who *who)
+{
+    return kill((pid_t)who->pid, 0) != 0 && errno == ESRCH;
+}
+
+static void name_holder(struct migrate_lock *lock, const struct who *who)
+{
+    pawl_time now = lock->clock->now(lock->clock->context);
+
+    snprintf(lock->holder, sizeof lock->holder,
+             "process %ld on '%s', begun %" PRId64 " s ago", who->pid, who->host,
+             (now - who->since) / 1000);
+}
+
+enum pawl_status migrate_lock_refuse(const struct migrate_lock *lock,
+                                     struct pawl_error *err)
 {
     return pawl_error_set(err, PAWL_EDENIED,
-                          "another migration of this storage is running: process %ld "
-                          "on '%s', begun %" PRId64 " s ago: wait for it, or stop it",
-                          who->pid, who->host,
-                          (clock->now(clock->context) - who->since) / 1000);
+                          "another migration of this storage is running: %s: wait for "
+                          "it, or stop it", lock->holder);
 }
 
 /* --- the job --------------------------------------------------------------------- */
@@ -157,7 +171,6 @@ static enum pawl_status claim(struct migrate_lock *lock, bool *is_ours,
         *is_ours = true;
         lock->epoch = job->epoch;
         lock->origin = job->origin;
-        lock->renewed_at = lock->clock->steady(lock->clock->context);
     } else {
         status = end_claimed(lock->storage, lock->owner, job, err);
     }
@@ -165,27 +178,30 @@ static enum pawl_status claim(struct migrate_lock *lock, bool *is_ours,
     return status < 0 ? status : PAWL_OK;
 }
 
-/* Somebody has claimed it. PAWL_OK: but is gone. */
-static enum pawl_status look_at(struct pawl_storage *storage, struct pawl_id holder,
-                                const struct pawl_clock *clock, bool take_over,
-                                struct pawl_error *err)
+/* Somebody has claimed it. PAWL_OK: but is gone. KEY_TAKEN: may be gone. */
+static enum pawl_status look_at(struct migrate_lock *lock, struct pawl_id holder,
+                                bool take_over, struct pawl_error *err)
 {
     struct pawl_job *job = NULL;
     struct who who = { "?", "", 0, 0 };
-    enum pawl_status status = storage_get(storage, LOCK_QUEUE, holder, &job, err);
+    enum pawl_status status = storage_get(lock->storage, LOCK_QUEUE, holder, &job, err);
 
     if (status == PAWL_NOT_FOUND)
         return PAWL_OK;
     if (status < 0)
         return status;
-    if (job->state != PAWL_PROCESSING)
-        status = PAWL_OK;
-    else if (!read_who(job, &who) || !is_dead(&who))
-        status = refuse(&who, clock, err);
-    else if (take_over)
-        status = end_claimed(storage, job->owner, job, err);
+    if (job->state == PAWL_PROCESSING) {
+        bool near = read_who(job, &who) && is_near(&who);
+        name_holder(lock, &who);
+        if (!near)
+            status = PAWL_KEY_TAKEN;
+        else if (!is_dead(&who))
+            status = migrate_lock_refuse(lock, err);
+        else if (take_over)
+            status = end_claimed(lock->storage, job->owner, job, err);
+    }
     pawl_job_free(job);
-    return status < 0 ? status : PAWL_OK;
+    return status < 0 || status == PAWL_KEY_TAKEN ? status : PAWL_OK;
 }
 
 static enum pawl_status take_once(struct migrate_lock *lock, bool *is_ours,
@@ -199,9 +215,93 @@ static enum pawl_status take_once(struct migrate_lock *lock, bool *is_ours,
     if (status >= 0)
         status = claim(lock, is_ours, err);
     if (status == PAWL_EMPTY && result.status == PAWL_KEY_TAKEN)
-        status = look_at(lock->storage, result.id, lock->clock, true, err);
+        status = look_at(lock, result.id, true, err);
     return status;
 }
+
+/* --- keeping it -------------------------------------------------------------------- */
+
+/* Lost: not ours any more. What fails otherwise is tried again, and seen by whoever
+ * works with the storage. */
+static bool renew(const struct migrate_lock *lock)
+{
+    struct pawl_lease_ref ref = { lock->id, lock->epoch, lock->origin };
+    struct pawl_renew in = { .queue = LOCK_QUEUE, .owner = lock->owner, .leases = &ref,
+                             .lease_count = 1, .lease = LEASE };
+    enum pawl_status result = PAWL_OK;
+
+    return storage_renew(lock->storage, &in, &result, NULL) < 0 || result != PAWL_STALE;
+}
+
+static void *keep(void *context)
+{
+    struct migrate_lock *lock = context;
+
+    pthread_mutex_lock(&lock->mutex);
+    while (!lock->stop && !lock->lost) {
+        struct timespec until = clock_timespec(clock_mono_ns() + RENEW_NS);
+        bool kept;
+        if (pthread_cond_timedwait(&lock->changed, &lock->mutex, &until) == 0)
+            continue;
+        pthread_mutex_unlock(&lock->mutex);
+        kept = renew(lock);
+        pthread_mutex_lock(&lock->mutex);
+        lock->lost = !kept;
+    }
+    pthread_mutex_unlock(&lock->mutex);
+    return NULL;
+}
+
+/* Write it off; others can have it. */
+static void end_own(struct migrate_lock *lock)
+{
+    struct pawl_outcome outcome = { .id = lock->id, .epoch = lock->epoch,
+                                    .origin = lock->origin,
+                                    .kind = PAWL_OUTCOME_CANCELLED };
+
+    end_job(lock->storage, lock->owner, &outcome, NULL);
+    lock->storage = NULL;
+}
+
+static enum pawl_status start_keeper(struct migrate_lock *lock, struct pawl_error *err)
+{
+    pthread_mutex_init(&lock->mutex, NULL);
+    thread_cond_init(&lock->changed);
+    if (thread_start(&lock->keeper, keep, lock, "pawl-lock") == 0)
+        return PAWL_OK;
+    pthread_cond_destroy(&lock->changed);
+    pthread_mutex_destroy(&lock->mutex);
+    end_own(lock);
+    return pawl_error_set(err, PAWL_ENOMEM, "no thread could be started");
+}
+
+static void stop_keeper(struct migrate_lock *lock)
+{
+    pthread_mutex_lock(&lock->mutex);
+    lock->stop = true;
+    pthread_cond_signal(&lock->changed);
+    pthread_mutex_unlock(&lock->mutex);
+    pthread_join(lock->keeper, NULL);
+    pthread_cond_destroy(&lock->changed);
+    pthread_mutex_destroy(&lock->mutex);
+}
+
+enum pawl_status migrate_lock_check(struct migrate_lock *lock, struct pawl_error *err)
+{
+    bool lost;
+
+    if (!lock->storage)
+        return PAWL_OK;
+    pthread_mutex_lock(&lock->mutex);
+    lost = lock->lost;
+    pthread_mutex_unlock(&lock->mutex);
+    return lost ? pawl_error_set(err, PAWL_EDENIED,
+                                 "this migration stood still for so long that another "
+                                 "may have begun: run it again")
+                : PAWL_OK;
+}
+
+/* --- taking it --------------------------------------------------------------------- */
 
 enum pawl_status migrate_lock_take(struct migrate_lock *lock,
                                    struct pawl_storage *storage,
@@ -214,19 +314,21 @@ enum pawl_status migrate_lock_take(struct migrate_lock *lock,
 
     *lock = (struct migrate_lock){ .storage = storage, .clock = clock };
     random_bytes(lock->owner.b, sizeof lock->owner.b);
-    for (i = 0; i < TRIES && status >= 0 && !is_ours; i++)
+    for (i = 0; i < TRIES && status >= 0 && status != PAWL_KEY_TAKEN && !is_ours; i++)
         status = take_once(lock, &is_ours, err);
-    if (status >= 0 && !is_ours)
-        status = pawl_error_set(err, PAWL_EDENIED,
-                                "others begin a migration of this storage at the same "
-                                "time: try again");
-    if (status < 0)
-        lock->storage = NULL;
-    return status < 0 ? status : PAWL_OK;
+    if (is_ours)
+        return start_keeper(lock, err);
+    lock->storage = NULL;
+    if (status < 0 || status == PAWL_KEY_TAKEN)
+        return status;
+    return pawl_error_set(err, PAWL_EDENIED,
+                          "others begin a migration of this storage at the same time: "
+                          "try again");
 }
 
 /* The first processing job of the lock's queue, if there is one. */
-enum pawl_status migrate_lock_peek(struct pawl_storage *storage,
+enum pawl_status migrate_lock_peek(struct migrate_lock *lock,
+                                   struct pawl_storage *storage,
                                    const struct pawl_clock *clock,
                                    struct pawl_error *err)
 {
@@ -235,32 +337,12 @@ enum pawl_status migrate_lock_peek(struct pawl_storage *storage,
     struct pawl_list_reply out = { .jobs = &job };
     enum pawl_status status = storage_list(storage, &in, &out, err);
 
-    if (status < 0 || out.job_count == 0)
-        return status < 0 ? status : PAWL_OK;
-    status = look_at(storage, job->id, clock, false, err);
+    *lock = (struct migrate_lock){ .storage = storage, .clock = clock };
+    if (status >= 0 && out.job_count > 0)
+        status = look_at(lock, job->id, false, err);
     pawl_job_free(job);
+    lock->storage = NULL;
     return status;
-}
-
-enum pawl_status migrate_lock_renew(struct migrate_lock *lock, struct pawl_error *err)
-{
-    struct pawl_lease_ref ref = { lock->id, lock->epoch, lock->origin };
-    struct pawl_renew in = { .queue = LOCK_QUEUE, .owner = lock->owner, .leases = &ref,
-                             .lease_count = 1, .lease = LEASE };
-    pawl_time now = lock->clock->steady(lock->clock->context);
-    enum pawl_status result = PAWL_OK, status;
-
-    if (now - lock->renewed_at < RENEW_AFTER)
-        return PAWL_OK;
-    status = storage_renew(lock->storage, &in, &result, err);
-    if (status < 0)
-        return status;
-    if (result == PAWL_STALE)
-        return pawl_error_set(err, PAWL_EDENIED,
-                              "this migration stood still for so long that another may "
-                              "have begun: run it again");
-    lock->renewed_at = now;
-    return PAWL_OK;
 }
 
 bool migrate_lock_is_in(const struct migrate_lock *lock, struct pawl_storage *storage)
@@ -274,12 +356,8 @@ bool migrate_lock_is_in(const struct migrate_lock *lock, struct pawl_storage *st
 
 void migrate_lock_drop(struct migrate_lock *lock)
 {
-    struct pawl_outcome outcome = { .id = lock->id, .epoch = lock->epoch,
-                                    .origin = lock->origin,
-                                    .kind = PAWL_OUTCOME_CANCELLED };
-
     if (!lock->storage)
         return;
-    end_job(lock->storage, lock->owner, &outcome, NULL);
-    lock->storage = NULL;
+    stop_keeper(lock);
+    end_own(lock);
 }

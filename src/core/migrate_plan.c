@@ -142,15 +142,26 @@ static enum pawl_status look_there(struct pawl_migration *m,
     return status;
 }
 
+/* Also of a server that has no store yet, which is the usual case. */
 static enum pawl_status look_at_health(struct pawl_migration *m, struct pawl_error *err)
 {
+    struct pawl_storage *opened = NULL;
     struct pawl_health health;
-    enum pawl_status status = storage_health(m->to, &health, err);
+    enum pawl_status status = PAWL_OK;
     int i;
 
+    if (!m->to) {
+        struct pawl_storage_config config = { .clock = m->clock,
+                                              .deadline = m->options.deadline,
+                                              .bare = true, .health_only = true };
+        status = storage_open(m->options.to, &config, NULL, &opened, err);
+    }
+    if (status == PAWL_OK)
+        status = storage_health(m->to ? m->to : opened, &health, err);
     for (i = 0; status == PAWL_OK && i < health.warning_count; i++)
         migrate_problem(m, false, "target: %s", health.warnings[i].text);
-    return status;
+    storage_close(opened);
+    return status == PAWL_NOT_FOUND ? PAWL_OK : status;
 }
 
 /* --- what is under way ---------------------------------------------------------------- */
@@ -190,14 +201,21 @@ static enum pawl_status look_at_note(struct pawl_migration *m, struct pawl_error
     return PAWL_OK;
 }
 
-static enum pawl_status look_at_lock(struct pawl_migration *m)
+static enum pawl_status look_at_lock(struct pawl_migration *m, struct pawl_error *err)
 {
-    struct pawl_error err = { 0 };
-    enum pawl_status status = migrate_lock_peek(m->from, &m->clock, &err);
+    struct pawl_error why = { 0 };
+    enum pawl_status status = migrate_lock_peek(&m->lock, m->from, &m->clock, &why);
 
     if (status == PAWL_EDENIED)
-        migrate_problem(m, true, "%s", err.message);
-    return status == PAWL_EDENIED ? PAWL_OK : status;
+        migrate_problem(m, true, "%s", why.message);
+    else if (status == PAWL_KEY_TAKEN)
+        migrate_problem(m, false,
+                        "another migration of this storage is running, or has died: %s: "
+                        "it is waited for, up to %d s", m->lock.holder,
+                        MIGRATE_LOCK_PATIENCE / 1000);
+    else if (status < 0 && err)
+        *err = why;
+    return status < 0 && status != PAWL_EDENIED ? status : PAWL_OK;
 }
 
 enum pawl_status migrate_plan_make(struct pawl_migration *m, struct pawl_error *err)
@@ -208,14 +226,14 @@ enum pawl_status migrate_plan_make(struct pawl_migration *m, struct pawl_error *
     if (status == PAWL_OK)
         status = find_chosen(m, err);
     if (status == PAWL_OK)
-        status = look_at_lock(m);
+        status = look_at_lock(m, err);
     if (status == PAWL_OK)
         status = look_at_note(m, err);
     if (status == PAWL_OK)
         tell_held(m);
     for (i = 0; i < m->plan.queue_count && m->to && status == PAWL_OK; i++)
         status = look_there(m, &m->plan.queues[i], err);
-    if (status == PAWL_OK && m->to)
+    if (status == PAWL_OK)
         status = look_at_health(m, err);
     return status;
 }

@@ -9,58 +9,26 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/settings.h"
 #include "util/clock.h"
 
 #define LOOK_FIRST 20   /* ms between looks at what is being processed */
 #define LOOK_MOST  1000
 #define SWEEP_LIMIT 1000
+#define HELD_PAGE   500
 #define CRASHES_MOST 1000000 /* whether a job has crashed too often is a worker's say */
 
-/* --- what a queue is ---------------------------------------------------------------- */
-
-static enum pawl_status alter_there(struct pawl_migration *m,
-                                    const struct pawl_alter *in,
-                                    struct pawl_error *err)
-{
-    struct pawl_alter_reply out = { .results = NULL };
-    enum pawl_status status = storage_alter(m->to, in, &out, err);
-
-    return status < 0 ? status : PAWL_OK;
-}
-
-static struct pawl_retention retention_of(const struct pawl_queue_keep *keep)
-{
-    return (struct pawl_retention){
-        .completed = { keep->completed_age, keep->completed_count },
-        .dead = { keep->dead_age, keep->dead_count },
-        .cancelled = { keep->cancelled_age, keep->cancelled_count },
-    };
-}
-
-/* Before its first job: a queue that is paused here must not run there. What the
- * target was told already stays: a pause is handed over with the queue only, in the
- * step that makes it; a retention unless it has one. */
 static enum pawl_status hand_over_settings(struct pawl_migration *m, const char *queue,
                                            struct pawl_error *err)
 {
-    struct pawl_stats *here = NULL, *there = NULL;
+    struct pawl_stats *here = NULL;
     enum pawl_status status = storage_stats(m->from, queue, &here, err);
-    struct pawl_alter pause = { .queue = queue, .kind = PAWL_ALTER_PAUSE };
-    struct pawl_alter keep = { .queue = queue, .kind = PAWL_ALTER_RETENTION };
+    bool given;
 
-    if (status != PAWL_OK)
-        return status;
-    status = storage_stats(m->to, queue, &there, err);
-    if (status == PAWL_NOT_FOUND && here->queues[0].paused)
-        status = alter_there(m, &pause, err);
-    if (status >= 0 && here->queues[0].has_keep &&
-        (!there || !there->queues[0].has_keep)) {
-        keep.retention = retention_of(&here->queues[0].keep);
-        status = alter_there(m, &keep, err);
-    }
+    if (status == PAWL_OK)
+        status = settings_give(m->to, &here->queues[0], &given, err);
     pawl_stats_free(here);
-    pawl_stats_free(there);
-    return status < 0 ? status : PAWL_OK;
+    return status;
 }
 
 /* --- one queue ---------------------------------------------------------------------- */
@@ -73,26 +41,68 @@ void migrate_count(struct pawl_migrate_queue *queue, struct relay_counts *counts
     memset(counts, 0, sizeof *counts);
 }
 
-/* Which of the two marks has the first of the held jobs: its batch goes first, as it
- * would have. Among copies that stay held this cannot be seen; then 0. */
-static int first_mark(struct pawl_migration *m, const char *queue)
+/* The first job that a batch under this mark has. NOT_FOUND: it has none. */
+static enum pawl_status first_of(struct pawl_migration *m, const char *queue, int mark,
+                                 struct pawl_id *out, struct pawl_error *err)
 {
-    struct pawl_job *held = NULL, *ours = NULL;
-    struct pawl_list list = { .queue = queue, .state = PAWL_HELD, .limit = 1 };
-    struct pawl_list_reply listed = { .jobs = &held };
-    struct pawl_take_out again = { .queue = queue, .mover = m->relays[1].mover,
-                                   .kind = PAWL_TAKE_HOLD, .limit = 1 };
-    struct pawl_take_out_reply taken = { .jobs = &ours };
-    bool is_second = false;
+    struct pawl_job *job = NULL;
+    struct pawl_take_out in = { .queue = queue, .mover = m->relays[mark].mover,
+                                .kind = PAWL_TAKE_HOLD, .limit = 1 };
+    struct pawl_take_out_reply reply = { .jobs = &job };
+    enum pawl_status status = storage_take_out(m->from, &in, &reply, err);
 
-    if (storage_list(m->from, &list, &listed, NULL) == PAWL_OK &&
-        listed.job_count > 0 &&
-        storage_take_out(m->from, &again, &taken, NULL) == PAWL_OK &&
-        taken.job_count > 0)
-        is_second = memcmp(&held->id, &ours->id, sizeof held->id) == 0;
-    pawl_job_free(held);
-    pawl_job_free(ours);
-    return is_second;
+    if (status < 0 || reply.job_count == 0)
+        return status < 0 ? status : PAWL_NOT_FOUND;
+    *out = job->id;
+    pawl_job_free(job);
+    return PAWL_OK;
+}
+
+/* Which of the two comes first among what is held; copies that have arrived, of which
+ * there may be many, are passed over. */
+static enum pawl_status which_is_first(struct pawl_migration *m, const char *queue,
+                                       const struct pawl_id ids[2], int *first,
+                                       struct pawl_error *err)
+{
+    struct pawl_job *jobs[HELD_PAGE];
+    struct pawl_list in = { .queue = queue, .state = PAWL_HELD, .limit = HELD_PAGE };
+    struct pawl_list_reply out = { .jobs = jobs };
+    enum pawl_status status;
+    bool found = false;
+    size_t i;
+
+    do {
+        status = storage_list(m->from, &in, &out, err);
+        for (i = 0; status == PAWL_OK && i < out.job_count; i++) {
+            bool is[2];
+            is[0] = memcmp(&jobs[i]->id, &ids[0], sizeof ids[0]) == 0;
+            is[1] = memcmp(&jobs[i]->id, &ids[1], sizeof ids[1]) == 0;
+            if (!found && (is[0] || is[1]))
+                *first = is[1];
+            found = found || is[0] || is[1];
+            pawl_job_free(jobs[i]);
+        }
+        in.after = out.next;
+        if (status == PAWL_OK)
+            status = migrate_tick(m, NULL, err);
+    } while (status == PAWL_OK && out.next.set && !found);
+    return status;
+}
+
+/* Of two batches that were under way the one that was held first goes first, as it
+ * would have. */
+static enum pawl_status first_mark(struct pawl_migration *m, const char *queue,
+                                   int *first, struct pawl_error *err)
+{
+    struct pawl_id ids[2];
+    enum pawl_status status = first_of(m, queue, 0, &ids[0], err);
+
+    *first = 0;
+    if (status == PAWL_OK)
+        status = first_of(m, queue, 1, &ids[1], err);
+    if (status == PAWL_OK)
+        status = which_is_first(m, queue, ids, first, err);
+    return status == PAWL_NOT_FOUND ? PAWL_OK : status;
 }
 
 enum pawl_status migrate_resume(struct pawl_migration *m,
@@ -100,8 +110,8 @@ enum pawl_status migrate_resume(struct pawl_migration *m,
                                 struct pawl_error *err)
 {
     struct relay_counts counts = { 0 };
-    enum pawl_status status = PAWL_OK;
-    int first = first_mark(m, queue->name), i;
+    int first, i;
+    enum pawl_status status = first_mark(m, queue->name, &first, err);
 
     m->at_work = queue;
     for (i = 0; i < 2 && status == PAWL_OK; i++) {
@@ -167,13 +177,6 @@ static enum pawl_status count_running(struct pawl_migration *m, struct pawl_erro
     return status < 0 ? status : PAWL_OK;
 }
 
-static void sleep_ms(int64_t ms)
-{
-    struct timespec time = { ms / 1000, ms % 1000 * 1000000 };
-
-    nanosleep(&time, NULL);
-}
-
 /* Move until nothing of these queues is being processed. */
 static enum pawl_status move_all(struct pawl_migration *m, struct pawl_error *err)
 {
@@ -189,7 +192,7 @@ static enum pawl_status move_all(struct pawl_migration *m, struct pawl_error *er
             status = migrate_tick(m, NULL, err);
         if (status != PAWL_OK || m->progress.awaited == 0)
             return status;
-        sleep_ms(pause);
+        migrate_sleep(pause);
         pause = 2 * pause < LOOK_MOST ? 2 * pause : LOOK_MOST;
     } while (true);
 }

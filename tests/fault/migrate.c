@@ -1,123 +1,35 @@
 /* migrate.c - a migrator is killed at each of its steps, and another goes on: nothing
- * is lost, nothing is there twice, and each job is what it was. Two at once; a target
- * that is full; and many jobs there and back.
- *
- * $PAWL_JOBS: how many go there and back; 100,000.
+ * is lost, nothing is there twice, and each job is what it was. And two at once, on one
+ * host and on two.
  */
 #include <check.h>
-#include <errno.h>
 #include <inttypes.h>
-#include <sched.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mount.h>
-#include <sys/resource.h>
-#include <sys/stat.h>
 
-#include "migrate_jobs.h"
-#include "redis_server.h"
-#include "store.h"
+#include "core/migrate_note.h"
+#include "migrate_rig.h"
+#include "util/clock.h"
+#include "util/random.h"
 
-#define QUEUE "mail"
 #define STEPS_MOST 200
-#define MEMORY_MOST (64 * 1024) /* KiB */
 
-static struct redis_server server;
-static struct temp_dir folder;
-static uint64_t seed;
-static int trials;
-
-static void begin(void)
+/* A clock by which waiting takes a hundredth. */
+static pawl_time fast(void *context)
 {
-    redis_server_start(&server, NULL);
-    temp_dir_make(&folder);
-    seed = test_seed();
+    (void)context;
+    return clock_boot_ms() * 100;
 }
 
-static void end(void)
+static pawl_time wall(void *context)
 {
-    redis_server_stop(&server);
-    temp_dir_remove(&folder);
+    (void)context;
+    return clock_wall_ms();
 }
 
-/* Two empty storages. */
-struct sides {
-    char from[1200], to[1200];
-};
-
-static struct sides fresh_sides(bool from_redis)
+static void assert_begins(const char *text, const char *with)
 {
-    struct sides sides;
-    char file[400], redis[1200];
-    trials++;
-    snprintf(file, sizeof file, "sqlite:%s/%d.db?durability=normal", folder.path,
-             trials);
-    snprintf(redis, sizeof redis, "%s?prefix=t%d:", server.unix_url, trials);
-    snprintf(sides.from, sizeof sides.from, "%s", from_redis ? redis : file);
-    snprintf(sides.to, sizeof sides.to, "%s", from_redis ? file : redis);
-    return sides;
-}
-
-static struct inventory count_at(const char *url)
-{
-    struct pawl_storage *storage = jobs_open(url);
-    struct inventory inventory = jobs_count(storage, QUEUE);
-    storage_close(storage);
-    return inventory;
-}
-
-static struct inventory make_at(const char *url, size_t count)
-{
-    struct pawl_storage *storage = jobs_open(url);
-    jobs_make(storage, QUEUE, count, &seed);
-    struct inventory inventory = jobs_count(storage, QUEUE);
-    storage_close(storage);
-    return inventory;
-}
-
-/* --- a migrator ------------------------------------------------------------------ */
-
-static void start(struct actor *actor, const struct sides *sides, const char *action,
-                  long die_at, bool after)
-{
-    static const struct store nowhere;
-    char from[1300], to[1300], what[40], at[40], states[40];
-    snprintf(from, sizeof from, "from=%s", sides->from);
-    snprintf(to, sizeof to, "to=%s", sides->to);
-    snprintf(what, sizeof what, "action=%s", action);
-    snprintf(at, sizeof at, "die_at=%ld", die_at);
-    snprintf(states, sizeof states, "states=%u",
-             strcmp(action, "move") == 0 || strcmp(action, "copy") == 0
-                 ? MOVABLE_STATES | PAWL_STATE_BIT(PAWL_PROCESSING)
-                 : 0);
-    store_actor(&nowhere, actor, "migrate", from, to, what, at, states,
-                after ? "after=1" : "after=0", NULL);
-}
-
-/* Was it killed? Else it said "done", or the test ends. */
-static bool run(const struct sides *sides, const char *action, long die_at, bool after)
-{
-    struct actor actor = { 0 };
-    char line[400] = "";
-    start(&actor, sides, action, die_at, after);
-    while (actor_line(&actor, line, sizeof line) && strcmp(line, "working") == 0)
-        continue;
-    int code = actor_wait(&actor, ACTOR_PATIENCE);
-    if (code == 128 + 9)
-        return true;
-    ck_assert_msg(code == 0 && strncmp(line, "done", 4) == 0,
-                  "%s, to die at %ld %d: exit %d, '%s'", action, die_at, after, code,
-                  line);
-    return false;
-}
-
-static void assert_moved(const struct sides *sides, const struct inventory *before)
-{
-    struct inventory left = count_at(sides->from), arrived = count_at(sides->to);
-    ck_assert_uint_eq(jobs_all(&left), 0);
-    ck_assert_uint_eq(jobs_all(&arrived), jobs_all(before));
-    ck_assert_msg(jobs_same(before, &arrived), "the jobs are not what they were");
+    ck_assert_msg(strncmp(text, with, strlen(with)) == 0, "'%s'", text);
 }
 
 /* --- at each step ------------------------------------------------------------------ */
@@ -128,11 +40,11 @@ START_TEST(killed_at_each_move)
     bool from_redis = _i & 1, after = _i & 2, dies = true;
     long step = 1;
     for (; dies && step < STEPS_MOST; step++) {
-        struct sides sides = fresh_sides(from_redis);
+        struct sides sides = sides_fresh(from_redis);
         struct inventory before = make_at(sides.from, 40);
-        dies = run(&sides, "move", step, after);
+        dies = migrator_dies(&sides, "move", step, after);
         if (dies)
-            ck_assert(!run(&sides, "move", 0, false));
+            must_migrate(&sides, "move");
         assert_moved(&sides, &before);
     }
     ck_assert_int_gt(step, 15);
@@ -158,20 +70,17 @@ START_TEST(killed_at_each_settling)
     const char *action = actions[_i >> 1];
     long step = 1;
     for (; dies && step < STEPS_MOST; step++) {
-        struct sides sides = fresh_sides(step & 1);
+        struct sides sides = sides_fresh(step & 1);
         struct inventory before = make_at(sides.from, 25);
-        ck_assert(!run(&sides, "copy", 0, false));
-        dies = run(&sides, action, step, after);
+        must_migrate(&sides, "copy");
+        dies = migrator_dies(&sides, action, step, after);
         if (dies) {
             /* Died after all was done but the lock: then there is no copy left. */
-            struct actor actor = { 0 };
-            char line[400] = "";
-            start(&actor, &sides, action, 0, false);
-            while (actor_line(&actor, line, sizeof line) && strcmp(line, "working") == 0)
-                continue;
-            ck_assert_int_eq(actor_wait(&actor, ACTOR_PATIENCE), 0);
-            ck_assert_msg(strncmp(line, "done", 4) == 0 ||
-                          strncmp(line, "failed there is no copy to", 26) == 0, "%s", line);
+            struct pawl_error err = { 0 };
+            enum pawl_status status = migrate_here(&sides, action, &err);
+            ck_assert_msg(status == PAWL_OK ||
+                          strncmp(err.message, "there is no copy to", 19) == 0, "%s",
+                          err.message);
         }
         if (_i >> 1)
             assert_moved(&sides, &before);
@@ -189,14 +98,14 @@ START_TEST(killed_at_each_copy)
     bool after = _i & 1, dies = true;
     long step = 1;
     for (; dies && step < STEPS_MOST; step++) {
-        struct sides sides = fresh_sides(step & 1);
+        struct sides sides = sides_fresh(step & 1);
         struct inventory before = make_at(sides.from, 25);
-        dies = run(&sides, "copy", step, after);
+        dies = migrator_dies(&sides, "copy", step, after);
         if (dies)
-            ck_assert(!run(&sides, "copy", 0, false));
+            must_migrate(&sides, "copy");
         struct inventory there = count_at(sides.to);
         ck_assert_msg(jobs_same(&before, &there), "the copies are not what they were");
-        ck_assert(!run(&sides, "rollback", 0, false));
+        must_migrate(&sides, "rollback");
         assert_back(&sides, &before);
     }
     ck_assert_int_gt(step, 15);
@@ -204,20 +113,80 @@ START_TEST(killed_at_each_copy)
 }
 END_TEST
 
-/* Where two batches are on their way at once, by two threads. */
+/* Where two batches are on their way at once, by two threads; also the order is what it
+ * was, whether those that arrived are gone here or held. */
 START_TEST(killed_with_two_batches)
 {
     uint64_t kills = env_number("PAWL_STORM_KILLS", 24, 500), died = 0;
     for (uint64_t k = 0; k < kills; k++) {
-        struct sides sides = fresh_sides(k & 1);
-        struct inventory before = make_at(sides.from, 7000);
-        long step = 35 + (long)(seeded(&seed) % 25);
-        died += run(&sides, "move", step, k & 2);
-        ck_assert(!run(&sides, "move", 0, false));
+        struct sides sides = sides_fresh(k & 1);
+        struct inventory before = make_at(sides.from, 5000);
+        const char *action = k & 2 ? "copy" : "move";
+        long step = 35 + (long)(seeded(&migrate_seed) % 20);
+        died += migrator_dies(&sides, action, step, k & 4);
+        must_migrate(&sides, action);
+        if (k & 2)
+            must_migrate(&sides, "finalize");
         assert_moved(&sides, &before);
     }
     say("%" PRIu64 " of %" PRIu64 " died", died, kills);
     ck_assert_uint_gt(died, kills / 2);
+}
+END_TEST
+
+static void hold_as(struct pawl_storage *storage, struct pawl_session mark, uint8_t which)
+{
+    struct pawl_job *jobs[5];
+    struct pawl_error err = { 0 };
+    struct pawl_take_out in = { .queue = MIGRATE_QUEUE, .mover = mark, .limit = 5,
+                                .kind = PAWL_TAKE_HOLD, .only_new = true,
+                                .from_states = PAWL_STATE_BIT(PAWL_PENDING) };
+    struct pawl_take_out_reply out = { .jobs = jobs };
+    in.mover.b[sizeof in.mover.b - 1] ^= which;
+    ck_assert_msg(storage_take_out(storage, &in, &out, &err) == PAWL_OK, "%s",
+                  err.message);
+    ck_assert_uint_eq(out.job_count, 5);
+    while (out.job_count > 0)
+        pawl_job_free(jobs[--out.job_count]);
+}
+
+static size_t list_pending(struct pawl_storage *storage, struct pawl_id ids[20])
+{
+    struct pawl_job *jobs[20];
+    struct pawl_error err = { 0 };
+    struct pawl_list in = { .queue = MIGRATE_QUEUE, .state = PAWL_PENDING, .limit = 20 };
+    struct pawl_list_reply out = { .jobs = jobs };
+    ck_assert_msg(storage_list(storage, &in, &out, &err) == PAWL_OK, "%s", err.message);
+    for (size_t i = 0; i < out.job_count; i++) {
+        ids[i] = jobs[i]->id;
+        pawl_job_free(jobs[i]);
+    }
+    return out.job_count;
+}
+
+/* A copy died when some had arrived and two batches were under way, the first of them
+ * under the second mark: it is sent before the other. */
+START_TEST(two_batches_in_order)
+{
+    struct sides sides = sides_fresh(_i);
+    struct pawl_storage *from = jobs_open(sides.from), *to = jobs_open(sides.to);
+    struct pawl_clock clock = { wall, fast, NULL };
+    struct migrate_note note = { .copy = true };
+    struct pawl_error err = { 0 };
+    struct pawl_id before[20], after[20];
+    jobs_put(from, MIGRATE_QUEUE, 20);
+    ck_assert_uint_eq(list_pending(from, before), 20);
+    snprintf(note.to, sizeof note.to, "%s", to->where);
+    ck_assert_msg(migrate_note_write(from, &clock, &note, &err) == PAWL_OK, "%s",
+                  err.message);
+    hold_as(from, note.mover, 1); /* arrived, as far as can be seen here */
+    hold_as(from, note.mover, 4);
+    hold_as(from, note.mover, 0);
+    storage_close(from);
+    must_migrate(&sides, "copy");
+    ck_assert_uint_eq(list_pending(to, after), 15);
+    ck_assert_mem_eq(after, before + 5, 15 * sizeof *after);
+    storage_close(to);
 }
 END_TEST
 
@@ -227,123 +196,119 @@ END_TEST
  * the way. */
 START_TEST(two_migrators)
 {
-    struct sides sides = fresh_sides(_i);
-    struct inventory before = make_at(sides.from, 2000);
+    struct sides sides = sides_fresh(_i);
+    struct inventory before = make_at(sides.from, 200);
     struct actor first = { 0 }, second = { 0 };
     char line[400], want[200];
-    start(&first, &sides, "move", 0, false);
+    migrator_halts(&first, &sides);
     actor_expect(&first, "working");
-    actor_signal(&first, SIGSTOP);
     actor_await_stop(&first);
-    start(&second, &sides, "move", 0, false);
+    migrator_start(&second, &sides, "move", 0, false);
     ck_assert(actor_line(&second, line, sizeof line));
     snprintf(want, sizeof want,
              "failed another migration of this storage is running: process %d on '",
              (int)first.pid);
-    ck_assert_msg(strncmp(line, want, strlen(want)) == 0, "%s", line);
+    assert_begins(line, want);
     ck_assert_int_eq(actor_wait(&second, ACTOR_PATIENCE), 0);
     actor_kill(&first);
-    ck_assert(!run(&sides, "move", 0, false));
+    must_migrate(&sides, "move");
     assert_moved(&sides, &before);
 }
 END_TEST
 
-/* --- a full target --------------------------------------------------------------------- */
+/* --- on another host ------------------------------------------------------------------ */
 
-/* It stops with a clear message, nothing is lost, and it goes on when there is room. */
-static void stops_for(const struct sides *sides, const char *why,
-                      const struct inventory *before)
+/* As a migrator on another host leaves it when it dies, or has it while it lives: until
+ * the storage is closed. */
+static struct pawl_storage *lock_from_elsewhere(const char *url, pawl_duration lease)
 {
+    static const char queue[] = "\1migrate:lock";
+    struct pawl_storage *storage = jobs_open(url);
+    struct pawl_error err = { 0 };
+    char who[200];
+    pawl_time now = clock_wall_ms();
+    struct pawl_new_job job = { .payload = who, .priority = 5, .max_attempts = 1,
+                                .key = "lock", .id = pawl_id_new(queue, now) };
+    struct pawl_put put = { .queue = queue, .seq = 1, .jobs = &job, .job_count = 1 };
+    struct pawl_put_result stored;
+    struct pawl_job *claimed = NULL;
+    struct pawl_exchange in = { .queue = queue, .claim_max = 1, .lease = lease };
+    struct pawl_exchange_reply out = { .jobs = &claimed };
+    snprintf(who, sizeof who, "far.example\n12\n%" PRId64 "\nanother world\n",
+             now - 50000);
+    job.payload_size = strlen(who);
+    random_bytes(put.session.b, sizeof put.session.b);
+    random_bytes(in.owner.b, sizeof in.owner.b);
+    ck_assert_msg(storage_put(storage, &put, &stored, &err) == PAWL_OK, "%s", err.message);
+    ck_assert_msg(storage_exchange(storage, &in, &out, &err) == PAWL_OK, "%s",
+                  err.message);
+    ck_assert_uint_eq(out.job_count, 1);
+    pawl_job_free(claimed);
+    return storage;
+}
+
+/* It is waited for, which is said, and no longer than its lease. */
+START_TEST(died_elsewhere)
+{
+    struct sides sides = sides_fresh(true);
+    struct inventory before = make_at(sides.from, 200);
+    char command[3000], line[400];
+    const char *words[] = { "/bin/sh", "-c", command, NULL };
     struct actor actor = { 0 };
-    char line[400] = "";
-    start(&actor, sides, "move", 0, false);
-    while (actor_line(&actor, line, sizeof line) && strcmp(line, "working") == 0)
-        continue;
-    actor_wait(&actor, ACTOR_PATIENCE);
-    ck_assert_msg(strncmp(line, "failed ", 7) == 0 && strstr(line, why), "%s", line);
-    struct inventory here = count_at(sides->from), there = count_at(sides->to);
-    ck_assert_uint_eq(jobs_all(&here) + jobs_all(&there), jobs_all(before));
-    ck_assert_uint_eq(here.states[PAWL_HELD].count, 0);
-    ck_assert_uint_gt(jobs_all(&here), 0);
-}
-
-START_TEST(full_target)
-{
-    struct sides sides = fresh_sides(false);
-    struct inventory before = make_at(sides.from, 20000);
-    redis_server_do(&server, "CONFIG SET maxmemory-policy noeviction");
-    redis_server_do(&server, "CONFIG SET maxmemory 6mb");
-    stops_for(&sides, "maxmemory", &before);
-    redis_server_do(&server, "CONFIG SET maxmemory 0");
-    ck_assert(!run(&sides, "move", 0, false));
+    snprintf(command, sizeof command,
+             "exec \"$PAWL\" migrate --from '%s' --to '%s' --state scheduled --state "
+             "pending --state failed --state completed --state dead --state cancelled "
+             "2>&1 >/dev/null", sides.from, sides.to);
+    struct pawl_storage *theirs = lock_from_elsewhere(sides.from, 1000);
+    actor_start(&actor, words);
+    ck_assert(actor_line(&actor, line, sizeof line));
+    assert_begins(line, "{\"waiting\":{\"holder\":\"process 12 on 'far.example', begun 5");
+    ck_assert_int_eq(actor_wait(&actor, ACTOR_PATIENCE), 0);
     assert_moved(&sides, &before);
+    storage_close(theirs);
 }
 END_TEST
 
-/* The same with a file on a full disk, which then is a larger one. */
-START_TEST(full_disk)
+/* One whose lease does not end is at work: the plan says that it may be, and the run is
+ * refused by name. */
+START_TEST(lives_elsewhere)
 {
-    struct sides sides = fresh_sides(true);
-    struct inventory before = make_at(sides.from, 20000);
-    char disk[300];
-    snprintf(disk, sizeof disk, "%s/disk", folder.path);
-    ck_assert_int_eq(mkdir(disk, 0700), 0);
-    if ((unshare(CLONE_NEWNS) < 0 && unshare(CLONE_NEWUSER | CLONE_NEWNS) < 0) ||
-        mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
-        mount("none", disk, "tmpfs", 0, "size=5m,mode=0700") < 0) {
-        say("no disk of our own to be had here (%s)", strerror(errno));
-        return;
-    }
-    snprintf(sides.to, sizeof sides.to, "sqlite:%s/pawl.db", disk);
-    stops_for(&sides, "full", &before);
-    ck_assert_int_eq(mount("none", disk, "tmpfs", MS_REMOUNT, "size=64m"), 0);
-    ck_assert(!run(&sides, "move", 0, false));
-    assert_moved(&sides, &before);
-    umount(disk);
-}
-END_TEST
-
-/* --- many ---------------------------------------------------------------------------------- */
-
-/* There and back: of each state as many, with the same digest; in little memory. */
-START_TEST(there_and_back)
-{
-    uint64_t count = env_number("PAWL_JOBS", 100000, 10000000);
-    struct sides there = fresh_sides(false), back = there;
-    struct rusage usage;
-    snprintf(back.from, sizeof back.from, "%s", there.to);
-    snprintf(back.to, sizeof back.to, "%s", there.from);
-    struct inventory before = make_at(there.from, count);
-    ck_assert(!run(&there, "move", 0, false));
-    assert_moved(&there, &before);
-    ck_assert(!run(&back, "move", 0, false));
-    assert_moved(&back, &before);
-    getrusage(RUSAGE_CHILDREN, &usage);
-    say("%" PRIu64 " jobs there and back with at most %ld KiB", count, usage.ru_maxrss);
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-    ck_assert_int_le(usage.ru_maxrss, MEMORY_MOST);
-#endif
+    struct sides sides = sides_fresh(true);
+    struct inventory before = make_at(sides.from, 20), after;
+    struct pawl_clock clock = { wall, fast, NULL };
+    struct pawl_migrate_options options = { .from = sides.from, .to = sides.to,
+                                            .clock = &clock };
+    struct pawl_migration *migration = NULL;
+    struct pawl_error err = { 0 };
+    struct pawl_storage *theirs = lock_from_elsewhere(sides.from, 3600000);
+    ck_assert_msg(pawl_migrate_open(&options, &migration, &err) == PAWL_OK, "%s",
+                  err.message);
+    const struct pawl_migrate_plan *plan = pawl_migrate_plan(migration);
+    ck_assert_uint_eq(plan->problem_count, 1);
+    ck_assert(!plan->problems[0].is_fatal);
+    assert_begins(plan->problems[0].text,
+                  "another migration of this storage is running, or has died: process 12 "
+                  "on 'far.example', begun 5");
+    ck_assert_int_eq(pawl_migrate_run(migration, &err), PAWL_EDENIED);
+    assert_begins(err.message, "another migration of this storage is running: process "
+                               "12 on 'far.example', begun 5");
+    pawl_migrate_close(migration);
+    after = count_at(sides.from);
+    ck_assert(jobs_same(&before, &after));
+    storage_close(theirs);
 }
 END_TEST
 
 int main(void)
 {
-    Suite *suite = suite_create("migrate");
     TCase *t = tcase_create("migrate");
-    tcase_set_timeout(t, 600);
-    tcase_add_checked_fixture(t, begin, end);
     tcase_add_loop_test(t, killed_at_each_move, 0, 4);
     tcase_add_loop_test(t, killed_at_each_copy, 0, 2);
     tcase_add_loop_test(t, killed_at_each_settling, 0, 4);
     tcase_add_test(t, killed_with_two_batches);
+    tcase_add_loop_test(t, two_batches_in_order, 0, 2);
     tcase_add_loop_test(t, two_migrators, 0, 2);
-    tcase_add_test(t, full_target);
-    tcase_add_test(t, full_disk);
-    tcase_add_test(t, there_and_back);
-    suite_add_tcase(suite, t);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    tcase_add_test(t, died_elsewhere);
+    tcase_add_test(t, lives_elsewhere);
+    return migrate_run_tests("migrate", t);
 }

@@ -173,6 +173,25 @@ void jobs_make(struct pawl_storage *storage, const char *queue, size_t count,
     free(rest);
 }
 
+void jobs_put(struct pawl_storage *storage, const char *queue, size_t count)
+{
+    struct pawl_new_job jobs[BATCH];
+    struct pawl_put_result results[BATCH];
+    struct pawl_error err = { 0 };
+    struct pawl_put in = { .queue = queue, .jobs = jobs };
+    random_bytes(in.session.b, sizeof in.session.b);
+    for (size_t made = 0; made < count; made += in.job_count) {
+        in.seq++;
+        in.job_count = count - made < BATCH ? count - made : BATCH;
+        for (size_t i = 0; i < in.job_count; i++)
+            jobs[i] = (struct pawl_new_job){ .payload = "do it", .payload_size = 5,
+                                             .priority = 5, .max_attempts = 3,
+                                             .id = pawl_id_new(queue, clock_wall_ms()) };
+        if (storage_put(storage, &in, results, &err) != PAWL_OK)
+            give_up("cannot put: %s", err.message);
+    }
+}
+
 /* --- counting --------------------------------------------------------------------- */
 
 static void count_state(struct pawl_storage *storage, const char *queue,
@@ -207,6 +226,17 @@ struct inventory jobs_count(struct pawl_storage *storage, const char *queue)
         count_state(storage, queue, (enum pawl_state)state, &inventory.states[state],
                     &inventory.orders[state]);
     return inventory;
+}
+
+uint64_t jobs_pending(struct pawl_storage *storage, const char *queue)
+{
+    struct pawl_stats *stats = NULL;
+    struct pawl_error err = { 0 };
+    if (storage_stats(storage, queue, &stats, &err) != PAWL_OK)
+        give_up("no stats: %s", err.message);
+    uint64_t pending = stats->queues[0].jobs[PAWL_PENDING];
+    pawl_stats_free(stats);
+    return pending;
 }
 
 bool jobs_same(const struct inventory *a, const struct inventory *b)

@@ -22,6 +22,9 @@ struct pawl_storage *jobs_open(const char *url);
 /* Put `count` of them into the queue. */
 void jobs_make(struct pawl_storage *storage, const char *queue, size_t count,
                uint64_t *random);
+/* Pending ones with a payload of a few bytes, as fast as it goes. */
+void jobs_put(struct pawl_storage *storage, const char *queue, size_t count);
+uint64_t jobs_pending(struct pawl_storage *storage, const char *queue);
 /* A queue that does not exist has none. */
 struct inventory jobs_count(struct pawl_storage *storage, const char *queue);
 bool jobs_same(const struct inventory *a, const struct inventory *b);

@@ -29,7 +29,7 @@ role_fn role_work;    /* queue= concurrency= work_us= lease= drain= */
 role_fn role_both;    /* both of them on one handle */
 /* role_migrate.c */
 role_fn role_migrate; /* from= to= action=move|copy|finalize|rollback verify= states=
-                         die_at= after= enough= */
+                         die_at= after= enough= halt= */
 /* role_stuck.c */
 role_fn role_hold;   /* stops itself inside a write transaction */
 role_fn role_zombie; /* a worker whose handler stops its process; look= */

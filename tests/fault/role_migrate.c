@@ -1,4 +1,5 @@
 /* role_migrate.c - a migrator, which may be told to die at one of its steps. */
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -6,18 +7,26 @@
 #include "mortal.h"
 #include "pawl/migrate.h"
 #include "role.h"
+#include "util/clock.h"
+
+#define TELL_NS INT64_C(1000000000)
 
 struct teller {
-    bool told, told_enough;
+    int64_t told_ns;
+    bool halt, told_enough;
     uint64_t enough; /* jobs; 0: of no interest */
 };
 
 static bool tell_progress(void *context, const struct pawl_migrate_progress *progress)
 {
     struct teller *teller = context;
-    if (!teller->told)
+    if (teller->told_ns == 0 || clock_mono_ns() - teller->told_ns > TELL_NS) {
         tell("working");
-    teller->told = true;
+        teller->told_ns = clock_mono_ns();
+    }
+    if (teller->halt)
+        raise(SIGSTOP);
+    teller->halt = false;
     if (teller->enough && !teller->told_enough && progress->moved >= teller->enough) {
         tell("enough");
         teller->told_enough = true;
@@ -50,13 +59,15 @@ static enum pawl_status act(const char *action, struct pawl_migration *migration
     return pawl_migrate_run(migration, err);
 }
 
-/* Prints "working" when it has begun, "enough" when so many have moved, and "done MOVED
- * KIB" with the most memory it had, or "failed TEXT". */
+/* Prints "working" when it has begun, where it may stop itself, and once a second;
+ * "enough" when so many have moved; and "done MOVED KIB" with the most memory it had, or
+ * "failed TEXT". */
 void role_migrate(const struct role_args *args)
 {
     char from[1200], to[1200];
     const char *action = arg_text(args, "action", "move");
-    struct teller teller = { .enough = (uint64_t)arg_number(args, "enough", 0) };
+    struct teller teller = { .enough = (uint64_t)arg_number(args, "enough", 0),
+                             .halt = arg_number(args, "halt", 0) != 0 };
     struct pawl_migrate_options options = {
         .from = from, .to = to, .progress = tell_progress, .context = &teller,
         .copy = strcmp(action, "move") != 0,

@@ -161,11 +161,29 @@ static void print_progress(const struct migrate_show *show,
     json_decref(line);
 }
 
+/* Once, and at once: nothing else is to be seen meanwhile. */
+static void tell_holder(struct migrate_show *show, const char *holder)
+{
+    if (show->holder_told)
+        return;
+    show->holder_told = true;
+    if (show->bar) {
+        fprintf(stderr, "waiting, since another migration may have died: %s\n", holder);
+        return;
+    }
+    json_t *line = json_pack("{s:{s:o}}", "waiting", "holder", json_text(holder));
+    json_dumpf(line, stderr, JSON_COMPACT);
+    fputc('\n', stderr);
+    json_decref(line);
+}
+
 void migrate_show_progress(struct migrate_show *show,
                            const struct pawl_migrate_progress *progress)
 {
     int64_t now = clock_mono_ns();
-    if (show->bar) {
+    if (progress->holder) {
+        tell_holder(show, progress->holder);
+    } else if (show->bar) {
         draw_bar(show, progress);
     } else if (now - show->told_ns >= TELL_NS) {
         print_progress(show, progress);

@@ -14,6 +14,7 @@ struct migrate_show {
     int64_t began_ns, told_ns;
     bool bar;        /* standard error is a terminal, and it is not --json */
     bool bar_drawn;  /* the cursor is behind it */
+    bool holder_told; /* that a migration elsewhere is waited for */
     size_t merged_count;
 };
 

@@ -217,6 +217,8 @@ static enum pawl_status redis_open(struct pawl_storage *storage,
     client->route = redis_route_new(&client->settings);
     if (client->route == NULL || !redis_waiter_open(self))
         return pawl_error_set(err, PAWL_ENOMEM, "out of memory");
+    if (config->health_only)
+        return PAWL_OK;
     client->opening = true;
     status = find_store(self, config->must_exist, err);
     client->opening = false;
