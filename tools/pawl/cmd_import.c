@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "args.h"
 #include "json_read.h"
@@ -20,12 +21,14 @@
 #define BATCH_BYTES (8u << 20)
 
 static const struct args_spec import_spec = {
-    .usage = "import FILE | -",
+    .usage = "import [FILE | -]",
     .about = "Store whole jobs, as pawl export printed them, with their ids and all they\n"
-             "went through. Every line is checked before the first one is stored.\n",
+             "went through. Every line is checked before the first one is stored. With\n"
+             "no FILE, or -, they come from standard input.\n",
     .more = "A job that is there already is passed over. One whose unique key another\n"
             "job holds is stored as cancelled. Jobs that were being processed or held\n"
-            "come in as pending.\n\n"
+            "come in as pending. A queue that was paused is paused if it is not there\n"
+            "yet, and gets its retention if it has none.\n\n"
             "example: pawl import mail.jsonl\n\n"
             "exit: 0 done, 1 failed, 2 usage, 69 storage unreachable\n",
 };
@@ -38,7 +41,7 @@ struct import {
     struct json_read reads[BATCH_JOBS];
     const struct pawl_job *jobs[BATCH_JOBS];
     size_t count, bytes;
-    uint64_t stored, duplicates, cancelled;
+    uint64_t stored, duplicates, cancelled, queues;
 };
 
 /* --- lines ----------------------------------------------------------------------- */
@@ -67,10 +70,12 @@ static int parse_line(struct import *in, const char *text, size_t n,
                       struct json_read *read)
 {
     struct pawl_error err = {0};
-    if (!json_read_job(text, n, read))
+    if (!json_read_line(text, n, read))
         return cli_failed(in->cli, "'%s' line %" PRIu64 ": %s; nothing was imported",
                           in->name, in->line, read->why);
-    if (pawl_job_check(&read->job, &err) != PAWL_OK)
+    enum pawl_status status = read->is_queue ? pawl_queue_check(&read->queue, &err)
+                                             : pawl_job_check(&read->job, &err);
+    if (status != PAWL_OK)
         return cli_failed(in->cli,
                           "'%s' line %" PRIu64 ": field %s; nothing was imported",
                           in->name, in->line, err.message);
@@ -111,6 +116,15 @@ static int store_batch(struct import *in)
     return status == PAWL_OK ? CLI_DONE : cli_error(in->cli, status, &err);
 }
 
+static int store_queue(struct import *in, struct json_read *read)
+{
+    struct pawl_error err = {0};
+    enum pawl_status status = pawl_import_queue(in->cli->pawl, &read->queue, &err);
+    in->queues += status == PAWL_OK;
+    json_read_clear(read);
+    return status < 0 ? cli_error(in->cli, status, &err) : CLI_DONE;
+}
+
 static int store_all(struct import *in)
 {
     char *text = NULL;
@@ -122,6 +136,10 @@ static int store_all(struct import *in)
         if (code != CLI_DONE) {
             json_read_clear(read);
             break;
+        }
+        if (read->is_queue) {
+            code = store_queue(in, read);
+            continue;
         }
         in->jobs[in->count++] = &read->job;
         in->bytes += n;
@@ -138,12 +156,16 @@ static int report(const struct import *in)
 {
     if (in->cli->json)
         return cli_json(in->cli,
-                        json_pack("{s:I, s:I, s:I}", "imported", (json_int_t)in->stored,
-                                  "duplicates", (json_int_t)in->duplicates, "cancelled",
-                                  (json_int_t)in->cancelled));
+                        json_pack("{s:I, s:I, s:I, s:I}", "imported",
+                                  (json_int_t)in->stored, "duplicates",
+                                  (json_int_t)in->duplicates, "cancelled",
+                                  (json_int_t)in->cancelled, "queues",
+                                  (json_int_t)in->queues));
     printf("%" PRIu64 " jobs imported, %" PRIu64 " were there already, %" PRIu64
            " cancelled because their keys are held\n",
            in->stored, in->duplicates, in->cancelled);
+    if (in->queues > 0)
+        printf("%" PRIu64 " queues told again what they had been told\n", in->queues);
     return CLI_DONE;
 }
 
@@ -193,10 +215,10 @@ int cmd_import(struct cli *cli, int argc, char **argv)
     args_begin(&args, cli, &import_spec, argc, argv);
     if (args_next(&args) < 0)
         code = args.exit_code;
-    else if (args.operand_count != 1)
+    else if (args.operand_count > 1 || (args.operand_count == 0 && isatty(STDIN_FILENO)))
         code = cli_usage(cli, "give one file, or - for standard input");
     else {
-        in->name = args.operands[0];
+        in->name = args.operand_count == 1 ? args.operands[0] : "-";
         code = import_run(in);
     }
     if (in->file && in->file != stdin)

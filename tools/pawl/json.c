@@ -186,6 +186,25 @@ json_t *json_job_whole(const struct pawl_job *job)
 
 /* --- a queue --------------------------------------------------------------------- */
 
+json_t *json_queue_whole(const struct pawl_queue_stats *stats)
+{
+    const struct pawl_queue_keep *keep = &stats->keep;
+    struct json_builder b = {json_object(), false};
+    json_set(&b, "kind", json_string("queue"));
+    json_set(&b, "queue", json_text(stats->name));
+    json_set(&b, "paused", json_boolean(stats->paused));
+    if (stats->has_keep)
+        json_set(&b, "keep",
+                 json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}", "completed_age",
+                           (json_int_t)keep->completed_age, "completed_count",
+                           (json_int_t)keep->completed_count, "dead_age",
+                           (json_int_t)keep->dead_age, "dead_count",
+                           (json_int_t)keep->dead_count, "cancelled_age",
+                           (json_int_t)keep->cancelled_age, "cancelled_count",
+                           (json_int_t)keep->cancelled_count));
+    return json_finish(&b);
+}
+
 json_t *json_queue_stats(const struct pawl_queue_stats *stats)
 {
     struct json_builder b = {json_object(), false};

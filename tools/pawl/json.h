@@ -14,6 +14,8 @@ json_t *json_job(const struct pawl_job *job);
 json_t *json_job_whole(const struct pawl_job *job);
 /* One queue's counts. */
 json_t *json_queue_stats(const struct pawl_queue_stats *stats);
+/* What it was told, as pawl import reads it. */
+json_t *json_queue_whole(const struct pawl_queue_stats *stats);
 /* The id as a JSON string. */
 json_t *json_id(struct pawl_id id);
 /* Any bytes of ours that should be text; what is not UTF-8 becomes '?'. */

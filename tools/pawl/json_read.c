@@ -8,12 +8,17 @@
 
 #include "parse.h"
 
-/* The fields that a line may have; any other is a mistake, or from a newer pawl. */
-static const char *const known[] = {
+/* The fields that there may be; any other is a mistake, or from a newer pawl. */
+static const char *const queue_fields[] = { "kind", "queue", "paused", "keep", NULL };
+static const char *const keep_fields[] = {
+    "completed_age",   "dead_age",   "cancelled_age",
+    "completed_count", "dead_count", "cancelled_count", NULL,
+};
+static const char *const job_fields[] = {
     "id", "queue", "type", "state", "priority", "attempt", "max_attempts", "crashes",
     "epoch", "enqueued_at", "run_at", "started_at", "finished_at", "expires_at", "key",
     "key_mode", "key_ttl", "group", "timeout", "backoff", "payload", "payload_base64",
-    "result", "result_base64", "error", "errors",
+    "result", "result_base64", "error", "errors", NULL,
 };
 
 PAWL_PRINTF(2, 3)
@@ -229,23 +234,69 @@ static bool get_numbers(struct json_read *read)
            get_number(read, from, "expires_at", 0, &job->expires_at);
 }
 
-static bool check_fields(struct json_read *read)
+static bool check_fields(struct json_read *read, json_t *object,
+                         const char *const *known)
 {
     const char *field;
     json_t *value;
-    json_object_foreach(read->object, field, value) {
+    json_object_foreach(object, field, value) {
         size_t i = 0;
-        while (i < sizeof known / sizeof *known && strcmp(known[i], field) != 0)
+        while (known[i] && strcmp(known[i], field) != 0)
             i++;
-        if (i == sizeof known / sizeof *known)
+        if (!known[i])
             return wrong(read, "field '%.60s' is unknown", field);
     }
     return true;
 }
 
-bool json_read_job(const char *line, size_t size, struct json_read *out)
+static bool read_job(struct json_read *read)
 {
-    struct pawl_job *job = &out->job;
+    struct pawl_job *job = &read->job;
+    return check_fields(read, read->object, job_fields) && get_names(read) &&
+           get_numbers(read) && get_backoff(read) && get_errors(read) &&
+           get_bytes(read, "payload", "payload_base64", &job->payload,
+                     &job->payload_size, &read->payload) &&
+           get_bytes(read, "result", "result_base64", &job->result, &job->result_size,
+                     &read->result);
+}
+
+/* --- a queue -------------------------------------------------------------------- */
+
+static bool get_keep(struct json_read *read)
+{
+    struct pawl_queue_keep *keep = &read->queue.keep;
+    json_t *object = json_object_get(read->object, "keep");
+    read->queue.has_keep = object != NULL;
+    if (!object)
+        return true;
+    if (!json_is_object(object))
+        return wrong(read, "field 'keep' is not an object");
+    return check_fields(read, object, keep_fields) &&
+           get_number(read, object, "completed_age", -1, &keep->completed_age) &&
+           get_number(read, object, "dead_age", -1, &keep->dead_age) &&
+           get_number(read, object, "cancelled_age", -1, &keep->cancelled_age) &&
+           get_number(read, object, "completed_count", -1, &keep->completed_count) &&
+           get_number(read, object, "dead_count", -1, &keep->dead_count) &&
+           get_number(read, object, "cancelled_count", -1, &keep->cancelled_count);
+}
+
+static bool read_queue(struct json_read *read)
+{
+    const json_t *paused = json_object_get(read->object, "paused");
+    const char *kind;
+    if (!get_text(read, read->object, "kind", &kind))
+        return false;
+    if (strcmp(kind, "queue") != 0)
+        return wrong(read, "field 'kind' '%.60s' is unknown", kind);
+    if (paused && !json_is_boolean(paused))
+        return wrong(read, "field 'paused' is not true or false");
+    read->queue.paused = json_is_true(paused);
+    return check_fields(read, read->object, queue_fields) &&
+           get_text(read, read->object, "queue", &read->queue.name) && get_keep(read);
+}
+
+bool json_read_line(const char *line, size_t size, struct json_read *out)
+{
     json_error_t error;
     *out = (struct json_read){ .object = NULL };
     out->object = json_loadb(line, size, JSON_REJECT_DUPLICATES, &error);
@@ -253,12 +304,8 @@ bool json_read_job(const char *line, size_t size, struct json_read *out)
         return wrong(out, "is not JSON: %.120s", error.text);
     if (!json_is_object(out->object))
         return wrong(out, "is not a JSON object");
-    return check_fields(out) && get_names(out) && get_numbers(out) && get_backoff(out) &&
-           get_errors(out) &&
-           get_bytes(out, "payload", "payload_base64", &job->payload,
-                     &job->payload_size, &out->payload) &&
-           get_bytes(out, "result", "result_base64", &job->result, &job->result_size,
-                     &out->result);
+    out->is_queue = json_object_get(out->object, "kind") != NULL;
+    return out->is_queue ? read_queue(out) : read_job(out);
 }
 
 void json_read_clear(struct json_read *read)
