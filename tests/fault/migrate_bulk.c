@@ -2,7 +2,8 @@
  * back, and the memory it takes.
  *
  * $PAWL_JOBS: how many go there and back; 100,000. $PAWL_MANY_JOBS: how many go one way
- * in little memory; 1,000,000, or 10,000,000 in a --long run.
+ * in little memory; 1,000,000, or 10,000,000 in a --long run. $PAWL_WAYS: 2: also those
+ * from Redis to SQLite; in a --long run.
  */
 #include <check.h>
 #include <errno.h>
@@ -130,6 +131,7 @@ int main(void)
     tcase_add_test(t, full_target);
     tcase_add_test(t, full_disk);
     tcase_add_test(t, there_and_back);
-    tcase_add_loop_test(t, a_million, 0, 2);
+    /* Both ways only in a --long run: each takes half a minute. */
+    tcase_add_loop_test(t, a_million, 0, (int)env_number("PAWL_WAYS", 1, 2));
     return migrate_run_tests("migrate-bulk", t);
 }
