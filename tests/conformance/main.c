@@ -1,6 +1,7 @@
 /* main.c - the conformance suite on the storage that PAWL_TEST_STORAGE names.
  * One TAP line for each test. CK_RUN_CASE=claim runs one topic, CK_FORK=no is
  * for debuggers. */
+#include "program.h"
 #include "suite.h"
 
 TCase *topic(const char *name)
@@ -23,12 +24,8 @@ int main(void)
     Suite *suite = suite_create("conformance");
     for (size_t i = 0; i < sizeof topics / sizeof *topics; i++)
         suite_add_tcase(suite, topics[i]());
-    SRunner *runner = srunner_create(suite);
-    srunner_set_tap(runner, "-");
     conformance_begin();
-    srunner_run_all(runner, CK_SILENT);
+    int status = program_run(suite);
     conformance_end();
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed > 0;
+    return status;
 }

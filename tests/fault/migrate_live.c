@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "program.h"
 #include "redis_server.h"
 #include "store.h"
 
@@ -296,9 +297,5 @@ int main(void)
     tcase_add_loop_test(t, among_the_living, 0, 2);
     tcase_add_loop_test(t, redis_restarted, 0, 2);
     suite_add_tcase(suite, t);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return program_run(suite);
 }

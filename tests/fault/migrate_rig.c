@@ -1,5 +1,6 @@
 /* migrate_rig.c - see migrate_rig.h. */
 #include "migrate_rig.h"
+#include "program.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -28,11 +29,7 @@ int migrate_run_tests(const char *name, TCase *tcase)
     tcase_set_timeout(tcase, 7200);
     tcase_add_checked_fixture(tcase, begin, end);
     suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return program_run(suite);
 }
 
 /* --- two storages ------------------------------------------------------------------ */

@@ -1,4 +1,5 @@
 /* store.c - see store.h. */
+#include "program.h"
 #include "store.h"
 
 #include <sqlite3.h>
@@ -238,9 +239,5 @@ int store_run_with(const char *name, const TTest *const *tests, size_t count,
     for (size_t i = 0; i < count; i++)
         tcase_add_test(tcase, tests[i]);
     suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return program_run(suite);
 }

@@ -27,7 +27,7 @@ extern const struct pawl_owner owner_a, owner_b;
 extern struct pawl_retention retention;
 
 /* --- the store --------------------------------------------------------------- */
-/* Around srunner_run_all(), in the parent. */
+/* Around program_run(), in the parent. */
 void conformance_begin(void);
 void conformance_end(void);
 /* Of each test. */

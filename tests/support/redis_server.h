@@ -9,7 +9,7 @@
  * A port stays reserved from start to stop, also while the server is down, so
  * that redis_server_again() finds it free and nobody else answers there.
  *
- * Check forks its tests: a server that was started before srunner_run_all() is
+ * Check forks its tests: a server that was started before program_run() is
  * used by all of them and stopped by the parent; redis_server_stop() in another
  * process than the one that started it does nothing.
  *

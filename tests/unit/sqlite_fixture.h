@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "program.h"
 #include "storage/sqlite/sqlite_storage.h"
 #include "temp_dir.h"
 #include "util/clock.h"
@@ -106,12 +107,7 @@ static inline int fixture_end(pid_t pid, FILE *out)
 /* Run a suite of one case with a temporary folder around each test. */
 static inline int fixture_run(Suite *suite)
 {
-    SRunner *runner = srunner_create(suite);
-    srunner_set_tap(runner, "-");
-    srunner_run_all(runner, CK_SILENT);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return program_run(suite);
 }
 
 static struct temp_dir fixture_dir;

@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "program.h"
 #include "storage/failover/breaker.h"
 #include "storage/failover/packet.h"
 #include "temp_dir.h"
@@ -396,10 +397,5 @@ int main(void)
     tcase_add_test(t, packet_of_outcomes);
     tcase_add_test(t, packet_damaged);
     suite_add_tcase(suite, t);
-    SRunner *runner = srunner_create(suite);
-    srunner_set_tap(runner, "-");
-    srunner_run_all(runner, CK_SILENT);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed > 0;
+    return program_run(suite);
 }

@@ -8,6 +8,7 @@
 #include "core/core.h"
 #include "core/job_state.h"
 #include "core/new_job.h"
+#include "program.h"
 
 /* --- ids --------------------------------------------------------------------- */
 
@@ -268,8 +269,6 @@ int main(void)
 {
     Suite *suite = suite_create("core");
     TCase *t = tcase_create("core");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     memset(name128, 'q', 128);
     memset(name129, 'q', 129);
@@ -287,9 +286,5 @@ int main(void)
                         (int)(sizeof refusals / sizeof *refusals));
     tcase_add_test(t, new_job_defaults);
     suite_add_tcase(suite, t);
-    srunner_set_tap(runner, "-");
-    srunner_run_all(runner, CK_SILENT);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return program_run(suite);
 }

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "core/core.h"
+#include "program.h"
 
 static atomic_int lose_before, lose_after, put_calls, hold_puts;
 static struct pawl_storage_ops lossy_ops;
@@ -472,8 +473,6 @@ int main(void)
 {
     Suite *suite = suite_create("enqueue");
     TCase *t = tcase_create("enqueue");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_set_timeout(t, 60);
@@ -490,9 +489,5 @@ int main(void)
     tcase_add_test(t, unknown_scheme);
     tcase_add_test(t, reserved_queues_are_hidden);
     suite_add_tcase(suite, t);
-    srunner_set_tap(runner, "-");
-    srunner_run_all(runner, CK_SILENT);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return program_run(suite);
 }

@@ -1,6 +1,7 @@
 /* test_failover.c - a primary that is away, and back: what becomes of new jobs, of
  * running ones and of their outcomes. */
 #include "failover_fixture.h"
+#include "program.h"
 
 /* --- new jobs ------------------------------------------------------------------- */
 
@@ -501,10 +502,5 @@ int main(void)
     tcase_add_test(t, outcome_too_late);
     tcase_add_loop_test(t, key_on_both_sides, 0, 2);
     suite_add_tcase(suite, t);
-    SRunner *runner = srunner_create(suite);
-    srunner_set_tap(runner, "-");
-    srunner_run_all(runner, CK_SILENT);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed > 0;
+    return program_run(suite);
 }

@@ -7,6 +7,7 @@
  * steps each.
  */
 #include "failover_fixture.h"
+#include "program.h"
 
 #include <stdatomic.h>
 #include <unistd.h>
@@ -211,10 +212,5 @@ int main(void)
     tcase_set_timeout(t, 110);
     tcase_add_test(t, whatever_the_link_does);
     suite_add_tcase(suite, t);
-    SRunner *runner = srunner_create(suite);
-    srunner_set_tap(runner, "-");
-    srunner_run_all(runner, CK_SILENT);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed > 0;
+    return program_run(suite);
 }

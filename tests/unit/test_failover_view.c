@@ -1,6 +1,7 @@
 /* test_failover_view.c - what is seen and altered while the primary is away, the
  * limits of the spool, wrong settings, a primary that refuses or is another one. */
 #include "failover_fixture.h"
+#include "program.h"
 
 #include <unistd.h>
 
@@ -534,10 +535,5 @@ int main(void)
     tcase_add_test(t, pause_ends_with_the_outage);
     tcase_add_test(t, urgent);
     suite_add_tcase(suite, t);
-    SRunner *runner = srunner_create(suite);
-    srunner_set_tap(runner, "-");
-    srunner_run_all(runner, CK_SILENT);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed > 0;
+    return program_run(suite);
 }

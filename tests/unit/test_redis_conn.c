@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <signal.h>
 
+#include "program.h"
 #include "redis_server.h"
 #include "storage/redis/redis_conn.h"
 
@@ -576,11 +577,8 @@ int main(void)
     tcase_add_test(t, signals);
     tcase_add_test(t, descriptors);
     suite_add_tcase(suite, t);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
+    int status = program_run(suite);
     redis_server_stop(&guarded);
     redis_server_stop(&server);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return status;
 }

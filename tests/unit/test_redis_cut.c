@@ -4,6 +4,7 @@
  * over a slow link, which is not cut. */
 #include "redis_peer.h"
 
+#include "program.h"
 #include "proxy.h"
 #include "redis_server.h"
 #include "storage/redis/redis_conn.h"
@@ -167,11 +168,8 @@ int main(void)
     tcase_add_loop_test(t, slow_link, 0, 2);
     tcase_add_loop_test(t, silent_link, 0, 2);
     suite_add_tcase(suite, t);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
+    int status = program_run(suite);
     redis_server_stop(&secure);
     redis_server_stop(&plain);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return status;
 }

@@ -1,5 +1,6 @@
 /* test_redis_error.c - error replies, worded as real servers word them (7.0.15, and
  * later ones where they differ), and the redirections among them. */
+#include "program.h"
 #include "storage/redis/redis_error.h"
 
 #include <check.h>
@@ -151,17 +152,10 @@ int main(void)
 {
     Suite *suite = suite_create("redis_error");
     TCase *t = tcase_create("error");
-    SRunner *runner;
-    int failed;
 
     tcase_add_loop_test(t, errors_are_known, 0, (int)(sizeof said / sizeof *said));
     tcase_add_test(t, password_is_kept);
     tcase_add_test(t, redirections);
     suite_add_tcase(suite, t);
-    runner = srunner_create(suite);
-    srunner_set_tap(runner, "-");
-    srunner_run_all(runner, CK_SILENT);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed > 0;
+    return program_run(suite);
 }

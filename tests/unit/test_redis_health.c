@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "fake_redis.h"
+#include "program.h"
 #include "storage/storage.h"
 
 #define VALKEY "server_name:valkey\r\nvalkey_version:8.0.1\r\n"
@@ -223,8 +224,6 @@ int main(void)
 {
     Suite *suite = suite_create("redis_health");
     TCase *t = tcase_create("redis_health");
-    SRunner *runner;
-    int failed;
 
     tcase_set_timeout(t, 60);
     tcase_add_checked_fixture(t, usual, NULL);
@@ -235,10 +234,5 @@ int main(void)
     tcase_add_test(t, strange_info);
     tcase_add_test(t, rights);
     suite_add_tcase(suite, t);
-    runner = srunner_create(suite);
-    srunner_set_tap(runner, "-");
-    srunner_run_all(runner, CK_SILENT);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return program_run(suite);
 }

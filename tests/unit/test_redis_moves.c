@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "fake_clock.h"
+#include "program.h"
 #include "redis_server.h"
 #include "storage/redis/redis_queue.h"
 #include "storage/storage.h"
@@ -1022,10 +1023,5 @@ int main(void)
     tcase_add_loop_test(t, damaged_records_are_passed_over, 0,
                         (int)(sizeof damages / sizeof *damages));
     suite_add_tcase(suite, t);
-    SRunner *runner = srunner_create(suite);
-    srunner_set_tap(runner, "-");
-    srunner_run_all(runner, CK_SILENT);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed > 0;
+    return program_run(suite);
 }

@@ -5,6 +5,7 @@
 
 #include <signal.h>
 
+#include "program.h"
 #include "redis_server.h"
 #include "storage/redis/redis_pool.h"
 
@@ -401,10 +402,7 @@ int main(void)
     tcase_add_test(t, final_failures);
     tcase_add_test(t, first_reconnect);
     suite_add_tcase(suite, t);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
+    int status = program_run(suite);
     redis_server_stop(&server);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return status;
 }

@@ -2,6 +2,7 @@
  * lines with holes and strays, times that many jobs share, pages that end early, and
  * finding a job by its id alone. The rest is the conformance suite's. */
 #include "conformance.h"
+#include "program.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -324,12 +325,8 @@ int main(void)
     tcase_add_test(t, many_queues);
     suite_add_tcase(suite, t);
     setenv("PAWL_TEST_STORAGE", "redis", 1);
-    SRunner *runner = srunner_create(suite);
-    srunner_set_tap(runner, "-");
     conformance_begin();
-    srunner_run_all(runner, CK_SILENT);
+    int status = program_run(suite);
     conformance_end();
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed > 0;
+    return status;
 }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "program.h"
 #include "storage/redis/redis_conn.h"
 #include "storage/redis/redis_reader.h"
 #include "util/buf.h"
@@ -264,9 +265,5 @@ int main(void)
     tcase_add_test(t, out_of_memory);
     tcase_add_test(t, fuzz);
     suite_add_tcase(suite, t);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return program_run(suite);
 }

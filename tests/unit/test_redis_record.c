@@ -1,5 +1,6 @@
 /* test_redis_record.c - jobs as bytes: what is written is what is read, and a
  * damaged record is an error that names its job, whatever is wrong with it. */
+#include "program.h"
 #include "storage/redis/redis_record.h"
 
 #include <check.h>
@@ -267,10 +268,5 @@ int main(void)
     tcase_add_test(t, not_there);
     tcase_add_test(t, random_damage);
     suite_add_tcase(suite, t);
-    SRunner *runner = srunner_create(suite);
-    srunner_set_tap(runner, "-");
-    srunner_run_all(runner, CK_SILENT);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return program_run(suite);
 }

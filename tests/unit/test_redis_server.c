@@ -1,5 +1,6 @@
 /* test_redis_server.c - what tests on Redis rely on: that their servers are their
  * own, can be killed and come back, and do not outlive them. */
+#include "program.h"
 #include "redis_cluster.h"
 #include "redis_sentinels.h"
 
@@ -192,10 +193,5 @@ int main(void)
     tcase_add_test(t, fails_over);
     tcase_add_test(t, moves_a_slot);
     suite_add_tcase(suite, t);
-    SRunner *runner = srunner_create(suite);
-    srunner_set_tap(runner, "-");
-    srunner_run_all(runner, CK_SILENT);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed > 0;
+    return program_run(suite);
 }

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "program.h"
 #include "storage/redis/redis_env.h"
 #include "storage/redis/redis_options.h"
 #include "storage/registry.h"
@@ -604,8 +605,6 @@ int main(void)
 {
     Suite *suite = suite_create("redis_settings");
     TCase *t = tcase_create("redis_settings");
-    SRunner *runner;
-    int failed;
 
     tcase_add_checked_fixture(t, make_dir, remove_dir);
     tcase_add_test(t, defaults);
@@ -626,10 +625,5 @@ int main(void)
     tcase_add_test(t, cleared);
     tcase_add_test(t, addresses);
     suite_add_tcase(suite, t);
-    runner = srunner_create(suite);
-    srunner_set_tap(runner, "-");
-    srunner_run_all(runner, CK_SILENT);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return program_run(suite);
 }

@@ -10,6 +10,7 @@
 #include <semaphore.h>
 #include <sys/un.h>
 
+#include "program.h"
 #include "storage/redis/redis_socket.h"
 #include "temp_dir.h"
 #include "util/clock.h"
@@ -214,9 +215,5 @@ int main(void)
     tcase_add_test(t, addresses);
     tcase_add_test(t, quick_and_slow_answers);
     suite_add_tcase(suite, t);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return program_run(suite);
 }

@@ -3,6 +3,7 @@
 #include "redis_peer.h"
 
 #include "certificate.h"
+#include "program.h"
 #include "redis_server.h"
 #include "storage/redis/redis_conn.h"
 
@@ -388,12 +389,9 @@ int main(void)
     tcase_add_test(t, ends);
     tcase_add_test(t, threads);
     suite_add_tcase(suite, t);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
+    int status = program_run(suite);
     redis_server_stop(&strict);
     redis_server_stop(&server);
     redis_server_stop(&plain);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return status;
 }

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "program.h"
 #include "storage/storage.h"
 #include "util/clock.h"
 
@@ -115,10 +116,5 @@ int main(void)
     tcase_add_test(t, planned_failover);
     tcase_add_test(t, silent_sentinels);
     suite_add_tcase(suite, t);
-    SRunner *runner = srunner_create(suite);
-    srunner_set_tap(runner, "-");
-    srunner_run_all(runner, CK_SILENT);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed > 0;
+    return program_run(suite);
 }

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "program.h"
 #include "sqlite_sql.h"
 
 /* What may be read from end to end: tables with few rows. */
@@ -152,8 +153,6 @@ int main(void)
 {
     Suite *suite = suite_create("sql_plans");
     TCase *tests = tcase_create("sql_plans");
-    SRunner *runner;
-    int failed;
 
     tcase_add_checked_fixture(tests, set_up, tear_down);
     tcase_add_test(tests, finds_by_index);
@@ -162,9 +161,5 @@ int main(void)
     tcase_add_test(tests, schema_sets_the_version);
     tcase_add_test(tests, none_is_missing);
     suite_add_tcase(suite, tests);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return program_run(suite);
 }

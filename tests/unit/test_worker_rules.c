@@ -8,6 +8,7 @@
 #include "core/worker_pace.h"
 #include "core/worker_verdict.h"
 #include "pawl.h"
+#include "program.h"
 #include "util/utf8.h"
 
 #define MS INT64_C(1000000)
@@ -296,8 +297,6 @@ int main(void)
 {
     Suite *suite = suite_create("worker_rules");
     TCase *t = tcase_create("worker_rules");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     tcase_add_loop_test(t, outcome_kinds, 0, RULE_COUNT);
     tcase_add_test(t, snooze_delays);
@@ -309,9 +308,5 @@ int main(void)
     tcase_add_test(t, pace_after_a_gap);
     tcase_add_loop_test(t, options_refused, 0, REFUSED_COUNT);
     suite_add_tcase(suite, t);
-    srunner_set_tap(runner, "-");
-    srunner_run_all(runner, CK_SILENT);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return program_run(suite);
 }

@@ -18,6 +18,7 @@
 
 #include "core/core.h"
 #include "pawl.h"
+#include "program.h"
 #include "storage/memory/memory.h"
 #include "util/clock.h"
 
@@ -267,14 +268,8 @@ static inline void close_worker(void)
 
 static inline int run_suite(Suite *suite)
 {
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
-    srunner_set_tap(runner, "-");
-    srunner_run_all(runner, CK_SILENT);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return program_run(suite);
 }
 
 #endif
