@@ -9,10 +9,11 @@
 #   gcc       warnings as errors; every suite
 #   clang     the same with another compiler, AddressSanitizer and UBSan; unit,
 #             conformance, model
-#   tsan      ThreadSanitizer: unit, conformance, model
+#   tsan      ThreadSanitizer: unit (but for the suite "single"), conformance, model
 #             (both without the suite "ways", so each storage by one way only,
 #             and with a seventh of the model's steps)
-#   valgrind  the unit tests of the gcc leg, for leaks and unset memory
+#   valgrind  the unit tests of the gcc leg (but for "large"), for leaks and unset
+#             memory
 #
 # The last line is "N passed, N failed". A skipped test is a failed one.
 set -u
@@ -130,10 +131,13 @@ gcc_leg() {
     build gcc gcc -Dwerror=true || { fail "gcc: does not build"; return; }
     run gcc "$@"
 }
-# run_sanitized LEG FACTOR: what takes FACTOR times as long there.
+# run_sanitized LEG FACTOR [OPTIONS of meson test...]: what takes FACTOR times as long
+# there.
 run_sanitized() {
     [ -n "$long" ] || export PAWL_MODEL_OPS=15000
-    run "$1" unit conformance model -- --no-suite ways --timeout-multiplier "$2"
+    leg=$1
+    shift
+    run "$leg" unit conformance model -- --no-suite ways --timeout-multiplier "$@"
     unset PAWL_MODEL_OPS
 }
 clang_leg() {
@@ -147,13 +151,13 @@ tsan_leg() {
         { fail "tsan: cannot be configured"; return; }
     # ThreadSanitizer's map of memory does not fit every kernel's randomness.
     setarch -R true 2>/dev/null && unrandom='setarch -R'
-    run_sanitized tsan 6
+    run_sanitized tsan 6 --no-suite single
     unrandom=
 }
 valgrind_leg() {
     build gcc gcc -Dwerror=true ||
         { fail "valgrind: does not build"; return; }
-    run valgrind unit -- --timeout-multiplier 10 --wrap \
+    run valgrind unit -- --no-suite large --timeout-multiplier 10 --wrap \
         'valgrind -q --fair-sched=yes --leak-check=full --errors-for-leak-kinds=definite --error-exitcode=99'
 }
 
