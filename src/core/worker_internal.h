@@ -1,10 +1,12 @@
 /* worker_internal.h - what a worker is, inside.
  *
- *   pawl-disp   exchanges: writes back outcomes, claims        worker_dispatch.c
+ *   pawl-disp   exchanges: writes back outcomes, claims        worker_dispatch.c,
+ *                                                              worker_exchange.c
  *   pawl-run    calls the handler; one per slot                worker_run.c
  *   pawl-lease  renews leases, sweeps                          worker_lease.c
  *   pawl-timer  timeouts, the end of the grace                 worker_timer.c
- *   pawl-wait   sleeps in the storage; one per handle          worker_wait.c
+ *   pawl-wait   sleeps in the storage, and where there is one
+ *               queue it also exchanges; one per handle        worker_wait.c
  *
  * Locking: `mutex` guards everything below it in struct pawl_worker, every run
  * and every held record in a list of the worker; what is above it never changes
@@ -100,6 +102,7 @@ struct pawl_worker {
     enum pawl_status *lease_results;
     pthread_t lease_thread, timer_thread;
     struct dispatcher dispatchers[WORKER_EXCHANGES_MAX];
+    struct dispatcher herald; /* the waiter's, for what it has news of */
     size_t dispatcher_count;
     size_t runs_started, dispatchers_started;
     bool lease_started, timer_started;
@@ -178,13 +181,21 @@ void worker_heard(struct pawl_worker *worker, struct worker_queue *queue,
 void *dispatch_main(void *dispatcher);
 /* Something may have arrived in a queue. Without the mutex. */
 void worker_news(struct pawl_worker *worker);
-/* The same for one queue, or for all (NULL). With the mutex. */
+/* The same, and the caller makes the exchange that follows from it, where that holds
+ * up nobody else. It may take as long as one does. True: it asks for the next news. */
+bool worker_news_now(struct pawl_worker *worker);
+/* Something may have arrived in a queue, or in all (NULL). With the mutex. */
 void dispatch_news(struct pawl_worker *worker, struct worker_queue *queue);
 /* Is a dispatcher asleep that should not be? Then signal `dispatch`, best after
  * letting go of the mutex: who is woken wants it. With the mutex. */
 bool dispatch_rouse(struct pawl_worker *worker);
 /* Ready jobs of `queue`, or all (NULL), go to the outbox. With the mutex. */
 void dispatch_release(struct pawl_worker *worker, const struct worker_queue *queue);
+
+/* --- worker_exchange.c ---------------------------------------------------- */
+
+/* Make the exchange that the dispatcher took up. Without the mutex. */
+void dispatch_exchange(struct dispatcher *dispatcher);
 
 /* --- worker_run.c --------------------------------------------------------- */
 

@@ -151,6 +151,7 @@ static bool make_arrays(struct pawl_worker *w)
     w->records = calloc(w->record_count, sizeof *w->records);
     w->leases = calloc(w->record_count, sizeof *w->leases);
     w->lease_results = calloc(w->record_count, sizeof *w->lease_results);
+    made = make_dispatcher(w, &w->herald);
     for (i = 0; i < w->dispatcher_count; i++)
         made = make_dispatcher(w, &w->dispatchers[i]) && made;
     if (!made || !w->runs || !w->records || !w->leases || !w->lease_results)
@@ -170,17 +171,22 @@ void held_clear(struct held *held)
     ending_clear(&held->ending);
 }
 
+static void free_dispatcher(struct dispatcher *d)
+{
+    free(d->outcomes);
+    free(d->statuses);
+    free(d->jobs);
+}
+
 void worker_free(struct pawl_worker *w)
 {
     size_t i;
 
     for (i = 0; i < w->records_used; i++)
         held_clear(&w->records[i]);
-    for (i = 0; i < w->dispatcher_count; i++) {
-        free(w->dispatchers[i].outcomes);
-        free(w->dispatchers[i].statuses);
-        free(w->dispatchers[i].jobs);
-    }
+    free_dispatcher(&w->herald);
+    for (i = 0; i < w->dispatcher_count; i++)
+        free_dispatcher(&w->dispatchers[i]);
     for (i = 0; i < w->queue_count; i++)
         free((char *)w->queue_names[i]);
     free(w->queue_names);

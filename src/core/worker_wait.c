@@ -28,11 +28,33 @@ struct waiter {
     const char **queues; /* of all seats */
     size_t queue_count;
     bool waiting; /* in the storage: `queues` must stay */
+    bool telling; /* with the mutex free: the seat must stay */
     bool hungry;  /* one of them is */
     bool leaving;
 };
 
 /* --- the thread ----------------------------------------------------------- */
+
+/* A worker that is alone has its exchange made by this thread. Several would wait for
+ * each other's. */
+static bool tell_alone(struct waiter *waiter)
+{
+    struct waiter_seat *seat = waiter->seats;
+    bool more;
+
+    if (!seat || seat->next || !seat->hungry)
+        return false;
+    seat->hungry = false;
+    waiter->telling = true;
+    pthread_mutex_unlock(&waiter->mutex);
+    more = worker_news_now(seat->worker);
+    pthread_mutex_lock(&waiter->mutex);
+    seat->hungry = seat->hungry || more;
+    waiter->hungry = waiter->hungry || more;
+    waiter->telling = false;
+    pthread_cond_broadcast(&waiter->changed);
+    return true;
+}
 
 /* Something may have arrived. */
 static void tell(struct waiter *waiter)
@@ -40,6 +62,8 @@ static void tell(struct waiter *waiter)
     struct waiter_seat *seat;
 
     waiter->hungry = false;
+    if (tell_alone(waiter))
+        return;
     for (seat = waiter->seats; seat; seat = seat->next) {
         if (seat->hungry)
             worker_news(seat->worker);
@@ -144,6 +168,10 @@ static void seat_remove(struct waiter *waiter, struct waiter_seat *seat)
 
     pthread_mutex_lock(&waiter->mutex);
     await_idle(waiter);
+    while (waiter->telling) {
+        pthread_cond_wait(&waiter->changed, &waiter->mutex);
+        await_idle(waiter);
+    }
     for (at = &waiter->seats; *at != seat; at = &(*at)->next)
         continue;
     *at = seat->next;

@@ -118,6 +118,38 @@ START_TEST(wakes_up)
 }
 END_TEST
 
+/* A worker that is alone hears of each job in turn, with no more exchanges at a time
+ * than its storage wants. While one lasts, another worker can come and work. */
+START_TEST(wakes_up_alone)
+{
+    static const char *const other[] = { "other" };
+    struct pawl_worker *first;
+    struct pawl_worker_counts of_first;
+
+    faulty_ops.exchanges_in_flight = 1;
+    options.poll = 2 * PATIENCE_MS;
+    start();
+    for (uint64_t i = 1; i <= 200; i++) {
+        put("done");
+        until(counts().completed == i);
+    }
+    ck_assert_int_eq(atomic_load(&most_under_way), 1);
+    first = worker;
+    atomic_store(&hold_up, 1);
+    put("done");
+    until(atomic_load(&under_way) == 1);
+    put_many("other", 1);
+    options.queues = other;
+    options.queue_count = 1;
+    start();
+    until(counts().completed == 1);
+    ck_assert_int_eq(atomic_load(&under_way), 1);
+    atomic_store(&hold_up, 0);
+    until((pawl_worker_counts(first, &of_first), of_first.completed == 201));
+    pawl_worker_close(first);
+}
+END_TEST
+
 /* --- stopping attempts ---------------------------------------------------- */
 
 START_TEST(times_out)
@@ -236,6 +268,7 @@ int main(void)
     tcase_add_loop_test(t, snoozes, 0, 2);
     tcase_add_test(t, results);
     tcase_add_test(t, wakes_up);
+    tcase_add_test(t, wakes_up_alone);
     tcase_add_loop_test(t, times_out, 0, 2);
     tcase_add_loop_test(t, cancelled_while_running, 0, 2);
     tcase_add_test(t, lease_lost);

@@ -40,11 +40,25 @@ static struct pawl_storage_ops faulty_ops;
 static atomic_int fail_with;   /* exchanges answer this while it is not 0 */
 static atomic_int lose_answer; /* so many exchanges take effect unheard */
 static atomic_int renewals;
+static atomic_int hold_up; /* exchanges with "default" last while it is not 0 */
+static atomic_int under_way, most_under_way; /* exchanges */
 
-static inline enum pawl_status faulty_exchange(struct pawl_storage *self,
-                                               const struct pawl_exchange *in,
-                                               struct pawl_exchange_reply *out,
-                                               struct pawl_error *err)
+/* An exchange begins; it is over when `under_way` is lowered. */
+static inline void note_under_way(const char *queue)
+{
+    int now = atomic_fetch_add(&under_way, 1) + 1;
+    int most = atomic_load(&most_under_way);
+
+    while (now > most && !atomic_compare_exchange_weak(&most_under_way, &most, now))
+        continue;
+    while (strcmp(queue, "default") == 0 && atomic_load(&hold_up))
+        usleep(500);
+}
+
+static inline enum pawl_status told_exchange(struct pawl_storage *self,
+                                             const struct pawl_exchange *in,
+                                             struct pawl_exchange_reply *out,
+                                             struct pawl_error *err)
 {
     struct pawl_exchange only_outcomes = *in;
     int status = atomic_load(&fail_with);
@@ -57,6 +71,19 @@ static inline enum pawl_status faulty_exchange(struct pawl_storage *self,
     only_outcomes.claim_max = 0;
     memory_storage.exchange(self, &only_outcomes, out, err);
     return pawl_error_set(err, PAWL_EUNKNOWN, "answer lost");
+}
+
+static inline enum pawl_status faulty_exchange(struct pawl_storage *self,
+                                               const struct pawl_exchange *in,
+                                               struct pawl_exchange_reply *out,
+                                               struct pawl_error *err)
+{
+    enum pawl_status status;
+
+    note_under_way(in->queue);
+    status = told_exchange(self, in, out, err);
+    atomic_fetch_sub(&under_way, 1);
+    return status;
 }
 
 static inline enum pawl_status counted_renew(struct pawl_storage *self,
