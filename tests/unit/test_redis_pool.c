@@ -13,6 +13,8 @@ static struct redis_server server;
 static struct redis_settings settings;
 static struct redis_pool *pool;
 
+static const struct pawl_error cut = { .status = PAWL_EUNREACHABLE, .message = "cut" };
+
 static void setup(void)
 {
     struct redis_address address = loopback(server.port);
@@ -48,7 +50,7 @@ static enum pawl_status try_take(int64_t ms, int tries, struct pawl_error *err)
     struct redis_conn *conn = NULL;
     enum pawl_status status = redis_pool_take(pool, in_ms(ms), &tries, &conn, err);
     if (status == PAWL_OK)
-        redis_pool_give(pool, conn, false);
+        redis_pool_give(pool, conn, NULL);
     return status;
 }
 
@@ -70,11 +72,11 @@ static long long ask_id(struct redis_conn *conn)
 START_TEST(reuses)
 {
     struct redis_conn *first = take();
-    redis_pool_give(pool, first, false);
+    redis_pool_give(pool, first, NULL);
     for (int i = 0; i < 100; i++) {
         struct redis_conn *conn = take();
         ck_assert_ptr_eq(conn, first);
-        redis_pool_give(pool, conn, false);
+        redis_pool_give(pool, conn, NULL);
     }
     ck_assert_int_eq(redis_pool_address(pool)->port, server.port);
 }
@@ -92,7 +94,7 @@ static void *take_and_give(void *arg)
             continue;
         ask_id(conn);
         atomic_fetch_sub(&lent, 1);
-        redis_pool_give(pool, conn, i % 50 == 49);
+        redis_pool_give(pool, conn, i % 50 == 49 ? &cut : NULL);
         atomic_fetch_add(&turns, 1);
         (*mine)++;
     }
@@ -124,7 +126,7 @@ START_TEST(all_in_use)
     ck_assert_int_ge(clock_mono_ns() - begin, 50 * MS);
     ck_assert_ptr_nonnull(strstr(err.message, ": all 3 connections were in use for "));
     for (int i = 0; i < 3; i++)
-        redis_pool_give(pool, conns[i], false);
+        redis_pool_give(pool, conns[i], NULL);
     ck_assert_int_eq(try_take(0, -1, &err), PAWL_OK);
 }
 END_TEST
@@ -142,12 +144,12 @@ START_TEST(handed_on)
     pthread_t thread;
     ck_assert_int_eq(pthread_create(&thread, NULL, take_later, &got), 0);
     poll(NULL, 0, 20);
-    redis_pool_give(pool, conns[1], false);
+    redis_pool_give(pool, conns[1], NULL);
     pthread_join(thread, NULL);
     ck_assert_ptr_eq(got, conns[1]);
-    redis_pool_give(pool, got, false);
-    redis_pool_give(pool, conns[0], false);
-    redis_pool_give(pool, conns[2], false);
+    redis_pool_give(pool, got, NULL);
+    redis_pool_give(pool, conns[0], NULL);
+    redis_pool_give(pool, conns[2], NULL);
 }
 END_TEST
 
@@ -160,7 +162,7 @@ START_TEST(extra)
     ask_id(more);
     redis_conn_close(more);
     for (int i = 0; i < 3; i++)
-        redis_pool_give(pool, conns[i], false);
+        redis_pool_give(pool, conns[i], NULL);
 }
 END_TEST
 
@@ -171,14 +173,14 @@ START_TEST(drops)
 {
     struct redis_conn *busy = take(), *idle = take();
     long long busy_id = ask_id(busy), idle_id = ask_id(idle);
-    redis_pool_give(pool, idle, false);
+    redis_pool_give(pool, idle, NULL);
     redis_pool_drop(pool);
-    redis_pool_give(pool, busy, false);
+    redis_pool_give(pool, busy, NULL);
     for (int i = 0; i < 3; i++) {
         struct redis_conn *conn = take();
         ck_assert_int_gt(ask_id(conn), busy_id);
         ck_assert_int_gt(ask_id(conn), idle_id);
-        redis_pool_give(pool, conn, false);
+        redis_pool_give(pool, conn, NULL);
     }
 }
 END_TEST
@@ -191,7 +193,7 @@ START_TEST(surplus)
     peer_start(&peer);
     use(peer.port);
     for (int i = 0; i < 3; i++) {
-        redis_pool_give(pool, take(), false);
+        redis_pool_give(pool, take(), NULL);
         ck_assert_int_eq(atomic_load(&peer.accepted), i + 1);
     }
     peer_stop(&peer);
@@ -205,16 +207,16 @@ START_TEST(finds_the_dead)
     for (int i = 0; i < 3; i++)
         ask_id(conns[i]);
     for (int i = 0; i < 3; i++)
-        redis_pool_give(pool, conns[i], false);
+        redis_pool_give(pool, conns[i], NULL);
     redis_server_do(&server, "CLIENT KILL TYPE normal SKIPME yes");
     struct redis_conn *first = take();
     while (!redis_conn_readable(first))
         poll(NULL, 0, 1);
-    redis_pool_give(pool, first, true);
+    redis_pool_give(pool, first, &cut);
     for (int i = 0; i < 3; i++)
         ask_id(conns[i] = take());
     for (int i = 0; i < 3; i++)
-        redis_pool_give(pool, conns[i], false);
+        redis_pool_give(pool, conns[i], NULL);
 }
 END_TEST
 
@@ -228,14 +230,14 @@ START_TEST(comes_back)
     use(own.port);
     conn = take();
     redis_server_kill(&own);
-    redis_pool_give(pool, conn, true);
+    redis_pool_give(pool, conn, &cut);
     ck_assert_int_eq(try_take(20000, 2, NULL), PAWL_EUNREACHABLE);
     ck_assert_int_eq(pthread_create(&thread, NULL, take_later, &conn), 0);
     poll(NULL, 0, 50);
     redis_server_again(&own);
     pthread_join(thread, NULL);
     ask_id(conn);
-    redis_pool_give(pool, conn, false);
+    redis_pool_give(pool, conn, NULL);
     redis_server_stop(&own);
 }
 END_TEST
@@ -263,7 +265,7 @@ static void *keep_trying(void *arg)
     int tries = *(int *)arg;
     while (!atomic_load(&enough)) {
         if (redis_pool_take(pool, in_ms(300), &tries, &conn, NULL) == PAWL_OK)
-            redis_pool_give(pool, conn, true); /* as for one that was cut */
+            redis_pool_give(pool, conn, &cut); /* as for one that was cut */
         tries = *(int *)arg;
     }
     return NULL;
@@ -365,14 +367,28 @@ START_TEST(final_failures)
 }
 END_TEST
 
+/* Who fails because a connection was of no use is told why it was not. */
+START_TEST(says_why)
+{
+    const struct pawl_error why = { .status = PAWL_EUNREACHABLE, .message = "no more" };
+    struct pawl_error err = { 0 };
+    struct redis_conn *conn;
+    int none = 0;
+    /* Until the pause lasts long enough to be met. */
+    while (redis_pool_take(pool, in_ms(20000), &none, &conn, &err) == PAWL_OK)
+        redis_pool_give(pool, conn, &why);
+    ck_assert_str_eq(err.message, "no more");
+}
+END_TEST
+
 /* A connection that served and then was cut is replaced without a pause. */
 START_TEST(first_reconnect)
 {
     for (int i = 0; i < 20; i++) {
         struct redis_conn *conn = take();
-        redis_pool_give(pool, conn, false);
+        redis_pool_give(pool, conn, NULL);
         conn = take();
-        redis_pool_give(pool, conn, true);
+        redis_pool_give(pool, conn, &cut);
         ck_assert_int_eq(try_take(20000, 0, NULL), PAWL_OK);
     }
 }
@@ -400,6 +416,7 @@ int main(void)
     tcase_add_test(t, no_try_left);
     tcase_add_test(t, deadline_passes);
     tcase_add_test(t, final_failures);
+    tcase_add_test(t, says_why);
     tcase_add_test(t, first_reconnect);
     suite_add_tcase(suite, t);
     int status = program_run(suite);

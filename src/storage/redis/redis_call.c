@@ -134,7 +134,7 @@ static enum pawl_status hear_one(struct batch *batch, int i, struct redis_conn *
     return PAWL_OK;
 }
 
-/* What of it failed is in *error. */
+/* What of it failed latest is in *error. */
 static enum pawl_status converse_together(struct batch *batch, struct redis_pool *pool,
                                           struct redis_conn *conn, int last,
                                           bool *broken, struct pawl_error *error)
@@ -149,7 +149,8 @@ static enum pawl_status converse_together(struct batch *batch, struct redis_pool
             continue;
         if (status == PAWL_OK) {
             status = hear_one(batch, i, conn, broken);
-            *error = tries->failed;
+            if (tries->failed.status < 0)
+                *error = tries->failed;
         }
         if (status == PAWL_OK)
             continue;
@@ -177,7 +178,7 @@ static void try_together(struct batch *batch, struct redis_pool *pool, int last)
     if (redis_pool_take(pool, batch->tries[last].deadline, &none, &conn, NULL) < 0)
         return;
     status = converse_together(batch, pool, conn, last, &broken, &error);
-    redis_pool_give(pool, conn, broken);
+    redis_pool_give(pool, conn, broken ? &error : NULL);
     if (status < 0)
         redis_pace_failed(pace, true, &error);
 }

@@ -103,15 +103,10 @@ void redis_dial_served(struct redis_dial *dial)
     dial->failures = 0;
 }
 
-void redis_dial_broke(struct redis_dial *dial, bool at_first_use)
+void redis_dial_broke(struct redis_dial *dial, bool at_first_use,
+                      const struct pawl_error *why)
 {
-    struct pawl_error why;
-    char name[REDIS_NAME_SIZE];
     dial->proven = false;
-    if (!at_first_use)
-        return;
-    redis_address_format(&dial->address, name, sizeof name);
-    pawl_error_set(&why, PAWL_EUNREACHABLE,
-                   "redis at %s breaks its connections at their first use", name);
-    note_failure(dial, clock_mono_ns(), &why, false);
+    if (at_first_use)
+        note_failure(dial, clock_mono_ns(), why, false);
 }

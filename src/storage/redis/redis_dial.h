@@ -54,8 +54,9 @@ enum pawl_status redis_dial_connect(const struct redis_dial *dial, int64_t deadl
 void redis_dial_end(struct redis_dial *dial, int64_t started,
                     const struct pawl_error *why, bool final);
 
-/* A connection came back whole; or it broke, at its first use or later. */
+/* A connection came back whole; or it broke because of *why, at its first use or later. */
 void redis_dial_served(struct redis_dial *dial);
-void redis_dial_broke(struct redis_dial *dial, bool at_first_use);
+void redis_dial_broke(struct redis_dial *dial, bool at_first_use,
+                      const struct pawl_error *why);
 
 #endif

@@ -157,6 +157,7 @@ enum pawl_status redis_info_ask(struct redis_pool *pool, int64_t deadline,
                                 struct redis_info *out, struct pawl_error *err)
 {
     int tries = 1; /* to connect: health tells how it is now */
+    struct pawl_error failed = { 0 };
     struct redis_conn *conn = NULL;
     enum pawl_status status;
 
@@ -165,11 +166,13 @@ enum pawl_status redis_info_ask(struct redis_pool *pool, int64_t deadline,
     status = redis_pool_take(pool, deadline, &tries, &conn, err);
     if (status != PAWL_OK)
         return status;
-    status = ask_info(conn, deadline, out, err);
+    status = ask_info(conn, deadline, out, &failed);
     if (status == PAWL_OK)
-        status = ask_config(conn, deadline, out, err);
+        status = ask_config(conn, deadline, out, &failed);
     if (status == PAWL_OK)
-        status = ask_pings(conn, deadline, out, err);
-    redis_pool_give(pool, conn, status != PAWL_OK);
+        status = ask_pings(conn, deadline, out, &failed);
+    redis_pool_give(pool, conn, status == PAWL_OK ? NULL : &failed);
+    if (status < 0 && err)
+        *err = failed;
     return status;
 }

@@ -286,6 +286,14 @@ static enum pawl_status obtain(struct redis_pool *pool, struct pool_need *need,
     return PAWL_OK;
 }
 
+static void say_out_of_step(const struct redis_pool *pool, struct pawl_error *err)
+{
+    char name[REDIS_NAME_SIZE];
+    redis_address_format(&pool->dial.address, name, sizeof name);
+    pawl_error_set(err, PAWL_EUNREACHABLE,
+                   "redis at %s sent a reply that nobody asked for", name);
+}
+
 /* --- the door ------------------------------------------------------------------ */
 
 enum pawl_status redis_pool_take(struct redis_pool *pool, int64_t deadline,
@@ -305,9 +313,14 @@ enum pawl_status redis_pool_extra(struct redis_pool *pool, int64_t deadline,
     return obtain(pool, &need, out, err);
 }
 
-void redis_pool_give(struct redis_pool *pool, struct redis_conn *conn, bool broken)
+void redis_pool_give(struct redis_pool *pool, struct redis_conn *conn,
+                     const struct pawl_error *broken)
 {
-    broken = broken || redis_conn_out_of_step(conn);
+    struct pawl_error out_of_step;
+    if (!broken && redis_conn_out_of_step(conn)) {
+        say_out_of_step(pool, &out_of_step);
+        broken = &out_of_step;
+    }
     pthread_mutex_lock(&pool->mutex);
     struct pool_slot *slot = pool->slots;
     while (slot->conn != conn) {
@@ -315,7 +328,7 @@ void redis_pool_give(struct redis_pool *pool, struct redis_conn *conn, bool brok
         assert(slot < pool->slots + pool->slot_count);
     }
     if (broken) {
-        redis_dial_broke(&pool->dial, !slot->served);
+        redis_dial_broke(&pool->dial, !slot->served, broken);
         for (int i = 0; i < pool->slot_count; i++)
             pool->slots[i].seen = 0;
     } else {

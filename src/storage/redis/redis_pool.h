@@ -26,9 +26,12 @@ const struct redis_address *redis_pool_address(const struct redis_pool *pool);
 enum pawl_status redis_pool_take(struct redis_pool *pool, int64_t deadline,
                                  int *tries_left, struct redis_conn **out,
                                  struct pawl_error *err);
-/* Give it back; `broken`: it is closed instead, as is one that holds a reply which
- * nobody asked for: it would be taken for the answer to the next command. */
-void redis_pool_give(struct redis_pool *pool, struct redis_conn *conn, bool broken);
+/* Give it back; or, with `broken`, why it is of no use any more: it is closed, as is one
+ * that holds a reply which nobody asked for (it would be taken for the answer to the
+ * next command). If it never was of use, that counts as a failed attempt to connect,
+ * and who waits is told of it. NULL: it is whole. */
+void redis_pool_give(struct redis_pool *pool, struct redis_conn *conn,
+                     const struct pawl_error *broken);
 /* A connection beside the pool, for waiting; the caller closes it. */
 enum pawl_status redis_pool_extra(struct redis_pool *pool, int64_t deadline,
                                   struct redis_conn **out, struct pawl_error *err);

@@ -204,7 +204,7 @@ static enum redis_verdict attempt(struct redis_tries *tries, redisReply **out)
     if (connect(tries, pool, &conn) < 0)
         return redis_tries_unconnected(tries);
     verdict = converse(tries, conn, out, &broken);
-    redis_pool_give(pool, conn, broken);
+    redis_pool_give(pool, conn, broken ? &tries->failed : NULL);
     if (broken && tries->failed.status == PAWL_ETIMEOUT)
         redis_pool_drop(pool); /* the others are as silent, most likely */
     if (redis_tries_is_failing(tries, verdict, broken))
