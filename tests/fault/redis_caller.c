@@ -83,7 +83,7 @@ static enum fake_next plan_answer(void *context, const struct fake_request *requ
     if (!plan->at_connect || strcasecmp(request->name, "ROLE") == 0)
         plan->times -= plan->times > 0;
     if (plan->reply)
-        buf_printf(reply, "-%s\r\n", plan->reply);
+        buf_printf(reply, "%s%s\r\n", plan->reply[0] == ':' ? "" : "-", plan->reply);
     return plan->cut ? FAKE_CUT : FAKE_GO_ON;
 }
 

@@ -32,7 +32,8 @@ static inline bool redis_row_waits(const struct redis_row *row)
 extern const struct redis_row redis_rows[];
 extern const int redis_row_count;
 
-/* When `name` comes it answers `reply`, `times` times, else OK. */
+/* When `name` comes it answers `reply` (an error; or a number, as ":1"), `times` times,
+ * else OK. */
 struct plan {
     const char *name, *reply;
     int times;           /* < 0: for ever */

@@ -224,6 +224,40 @@ START_TEST(scripts_are_loaded_over_a_cut_connection)
 }
 END_TEST
 
+/* --- with a replica that must have it, too ------------------------------------------ */
+
+static struct redis_server replica;
+
+static void replica_begin(void)
+{
+    rig_open(TRIAL_REPEATING);
+    redis_server_start(&replica, NULL);
+    redis_server_do(&rig.server, "CONFIG SET repl-diskless-sync-delay 0");
+    redis_server_do(&replica, "REPLICAOF 127.0.0.1 %d", rig.server.port);
+    ck_assert_int_eq(redis_server_number(&rig.server, "WAIT 1 20000"), 1);
+    rig_reopen(TRIAL_SINGLE "&replicas=1");
+}
+
+static void replica_end(void)
+{
+    rig_close();
+    redis_server_stop(&replica);
+}
+
+START_TEST(a_caller_repeats_a_replicated_put)
+{
+    trial_every_cut(&put_trial);
+}
+END_TEST
+
+START_TEST(a_caller_repeats_a_replicated_exchange)
+{
+    trial_every_cut(&exchange_trial);
+}
+END_TEST
+
+/* --- a claim ------------------------------------------------------------------------ */
+
 /* The owner comes back with less room than it had when its claim was cut. */
 START_TEST(a_lost_claim_comes_in_the_room_there_is)
 {
@@ -262,7 +296,9 @@ int main(void)
         { the_storage_repeats_a_put },
         { the_storage_repeats_an_exchange },
         { scripts_are_loaded_over_a_cut_connection },
+        { a_caller_repeats_a_replicated_put, 0, replica_begin, replica_end },
+        { a_caller_repeats_a_replicated_exchange, 0, replica_begin, replica_end },
         { a_lost_claim_comes_in_the_room_there_is },
     };
-    return rig_run("redis-cut", TRIAL_REPEATING, tests, 6, 4, 600);
+    return rig_run("redis-cut", TRIAL_REPEATING, tests, 8, 4, 600);
 }

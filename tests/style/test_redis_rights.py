@@ -25,7 +25,7 @@ FREE = {'auth', 'config|get'}
 # Not for scripts: their refusal is told by the connection, the first script or the
 # way to the node.
 OUTSIDE = {'asking', 'client|setname', 'cluster|slots', 'eval', 'evalsha', 'info',
-           'ping', 'role', 'select'}
+           'ping', 'role', 'select', 'wait'}
 
 
 def commands(path, quote):

@@ -99,28 +99,30 @@ static void tls_begin(void)
 }
 
 /* Those that `pawl doctor --acl` prints. */
-static const char *rights_of(enum redis_kind kind)
+static const char *rights_of(enum redis_kind kind, int replicas)
 {
     static char rights[2048];
-    struct redis_settings settings = { .kind = kind, .prefix = PREFIX };
+    struct redis_settings settings = { .kind = kind, .prefix = PREFIX,
+                                       .replicas = replicas };
     redis_rights(&settings, rights, sizeof rights);
     return rights;
 }
 
 static void acl_begin(void)
 {
-    redis_acl_start(&server, rights_of(REDIS_SINGLE), NULL);
+    redis_acl_start(&server, rights_of(REDIS_SINGLE, 0), NULL);
 }
 
 static void sentinel_begin(void)
 {
-    struct redis_door door = { .tls = true, .rights = rights_of(REDIS_SENTINEL) };
+    struct redis_door door = { .tls = true, .rights = rights_of(REDIS_SENTINEL, 1) };
     redis_sentinels_start_behind(&sentinels, &door, NULL);
 }
 
 static void sentinel_store(const char *name, char *url, size_t size)
 {
     with_prefix(sentinels.url, name, url, size);
+    strncat(url, "&replicas=1", size - strlen(url) - 1);
 }
 
 static void sentinel_end(void)
@@ -130,13 +132,13 @@ static void sentinel_end(void)
 
 static void cluster_begin(void)
 {
-    struct redis_door door = { .rights = rights_of(REDIS_CLUSTER) };
+    struct redis_door door = { .rights = rights_of(REDIS_CLUSTER, 0) };
     redis_cluster_start_behind(&cluster, &door, NULL);
 }
 
 static void cluster_tls_begin(void)
 {
-    struct redis_door door = { .tls = true, .rights = rights_of(REDIS_CLUSTER) };
+    struct redis_door door = { .tls = true, .rights = rights_of(REDIS_CLUSTER, 0) };
     redis_cluster_start_behind(&cluster, &door, NULL);
 }
 

@@ -5,7 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PATIENT_MS 600 /* until a silent master is down */
+/* Until a silent master is down. A sentinel connects to one server once a second: with
+ * less than that it takes a master it has just made for down, and makes another. */
+#define PATIENT_MS 1500
 #define INFO_MS 1000   /* between two looks of a sentinel at a node */
 
 static bool replica_in_step(void *context)
@@ -24,6 +26,7 @@ static void start_nodes(struct redis_sentinels *s, const char *const *options)
         redis_door_admit(&s->door, node);
         redis_server_config(node, "repl-diskless-sync-delay 0");
         redis_server_config(node, "repl-ping-replica-period 1");
+        redis_server_config(node, "repl-diskless-sync-delay 0");
         if (i == 1)
             redis_server_config(node, "replicaof 127.0.0.1 %d", s->node[0].port);
         redis_server_options(node, options);

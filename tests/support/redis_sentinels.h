@@ -17,7 +17,7 @@ struct redis_sentinels {
     char url[1024];  /* redis-sentinel://...,...,.../NAME */
 };
 
-/* A master that is silent for 600 ms is taken for down. `options` are the two
+/* A master that is silent for 1.5 s is taken for down. `options` are the two
  * nodes'. */
 void redis_sentinels_start(struct redis_sentinels *s, const char *const *options);
 void redis_sentinels_start_behind(struct redis_sentinels *s,

@@ -27,6 +27,8 @@ static void add_bulk(struct buf *reply, const char *text)
     buf_printf(reply, "$%zu\r\n%s\r\n", strlen(text), text);
 }
 
+static const char *more_options = ""; /* of the URL */
+
 static enum fake_next answer(void *context, const struct fake_request *request,
                              struct buf *reply)
 {
@@ -54,10 +56,13 @@ static enum pawl_status health(const char *info, struct pawl_health *out,
     const struct pawl_storage_config config = { .deadline = 5000 };
     struct pawl_storage *storage = NULL;
     enum pawl_status status;
+    char url[1100];
 
     info_text = info;
     fake_redis_start(&fake, answer, NULL);
-    status = storage_open(fake.url, &config, NULL, &storage, err);
+    snprintf(url, sizeof url, "%s%c%s", fake.url, strchr(fake.url, '?') ? '&' : '?',
+             more_options);
+    status = storage_open(url, &config, NULL, &storage, err);
     ck_assert_msg(status == PAWL_OK, "%s", err->message);
     status = storage_health(storage, out, err);
     storage_close(storage);
@@ -166,6 +171,13 @@ START_TEST(warnings)
     warned("redis_version:7.0.15\r\nrole:master\r\naof_enabled:0\r\n",
            "persistence: no append-only file, so jobs are lost when the server dies; "
            "appendonly yes keeps them\n");
+    warned("connected_slaves:1\r\n" GOOD,
+           "a failover loses what no replica has yet; replicas=1 in the URL waits for "
+           "one\n");
+    more_options = "replicas=1";
+    warned("connected_slaves:1\r\n" GOOD, "");
+    warned(GOOD, "! replicas=1, and 0 are connected: no change is answered\n");
+    more_options = "";
 }
 END_TEST
 
@@ -211,6 +223,10 @@ START_TEST(rights)
     settings.db = 2;
     redis_rights(&settings, text, sizeof text);
     ck_assert_ptr_nonnull(strstr(text, " +select"));
+    ck_assert_ptr_null(strstr(text, "+wait"));
+    settings.replicas = 1;
+    redis_rights(&settings, text, sizeof text);
+    ck_assert_ptr_nonnull(strstr(text, " +wait"));
     /* The whole line is these rules, and whoever asks is not to be made small by it. */
     snprintf(settings.login.user, sizeof settings.login.user, "admin");
     redis_rights_line(&settings, line, sizeof line);

@@ -293,6 +293,7 @@ START_TEST(options)
     ck_assert_str_eq(got.prefix, "my:app/");
     ck_assert_int_eq(got.pool_size, 3);
     ck_assert_int_eq(got.max_retries, 0);
+    ck_assert_int_eq(got.replicas, 0);
     ck_assert_int_eq(got.connect_timeout, 60000);
     ck_assert_int_eq(got.reply_timeout, 1500);
     ck_assert(got.caller_clock);
@@ -303,6 +304,9 @@ START_TEST(options)
     ck_assert_str_eq(got.tls.key_file, "k.pem");
     ck_assert_str_eq(got.tls.name, "other");
     ck_assert(got.tls.insecure);
+    taken("redis-sentinel://h/m?replicas=2");
+    ck_assert_int_eq(got.replicas, 2);
+    refused("redis://h?replicas=101", "replicas is a number 0..100");
     taken("redis://h?tls=yes&");
     ck_assert(got.tls.on);
 }

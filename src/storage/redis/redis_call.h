@@ -9,6 +9,9 @@
  *               a script was refused a command in its midst, by an ACL
  *   ECORRUPT    an error from inside a script: keys are not as FORMAT.md says
  *
+ * With settings.replicas a change is answered when so many replicas have it, so a
+ * failover cannot lose what was answered; while they are too few it is EUNKNOWN.
+ *
  * A request is sent again, after a pause with jitter, until the call's deadline;
  * one that may have been executed only if `repeatable`.
  */

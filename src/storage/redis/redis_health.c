@@ -97,11 +97,15 @@ static const char *persistence_of(const struct redis_info *info)
 
 /* --- warnings ------------------------------------------------------------------------ */
 
-static void warn_of_events(const struct redis_info *info, const char *node,
-                           struct pawl_health *out)
+static void warn_of_events(const struct redis_info *info, int replicas,
+                           const char *node, struct pawl_health *out)
 {
     char used[32], most[32];
 
+    if (info->replicas < replicas)
+        health_warn(out, false, node,
+                    "replicas=%d, and %" PRId64 " are connected: no change is answered",
+                    replicas, info->replicas);
     if (info->replica)
         health_warn(out, false, node, "the server is a replica: it takes no jobs");
     if (info->write_failed)
@@ -117,9 +121,13 @@ static void warn_of_events(const struct redis_info *info, const char *node,
     }
 }
 
-static void warn_of_settings(const struct redis_info *info, const char *node,
-                             struct pawl_health *out)
+static void warn_of_settings(const struct redis_info *info, int replicas,
+                             const char *node, struct pawl_health *out)
 {
+    if (info->replicas > 0 && replicas == 0)
+        health_warn(out, true, node,
+                    "a failover loses what no replica has yet; replicas=1 in the URL "
+                    "waits for one");
     if (info->memory_most > 0 && strcmp(info->policy, "noeviction") != 0)
         health_warn(out, true, node,
                     "eviction policy %s: a full server deletes jobs; set "
@@ -268,13 +276,13 @@ static void look(struct redis_instance *self, const struct nodes *nodes,
     tell_of_place(settings, nodes, out);
     test_rights(self, out);
     for (int i = 0; i < nodes->count; i++)
-        warn_of_events(&nodes->info[i], nodes->count > 1 ? nodes->info[i].address : NULL,
-                       out);
+        warn_of_events(&nodes->info[i], settings->replicas,
+                       nodes->count > 1 ? nodes->info[i].address : NULL, out);
     if (settings->tls.insecure)
         health_warn(out, true, NULL, "insecure=yes: the server's certificate is not "
                                      "verified, so anybody may be in between");
     for (int i = 0; i < nodes->count; i++)
-        warn_of_settings(&nodes->info[i],
+        warn_of_settings(&nodes->info[i], settings->replicas,
                          nodes->count > 1 ? nodes->info[i].address : NULL, out);
 }
 

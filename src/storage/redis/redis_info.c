@@ -58,6 +58,7 @@ static void info_read(const char *info, struct redis_info *out)
     out->replica = !info_is(info, "role", "master");
     out->memory = info_number(info, "used_memory");
     out->memory_most = info_number(info, "maxmemory");
+    out->replicas = info_number(info, "connected_slaves");
     out->clients = info_number(info, "connected_clients");
     out->clients_most = info_number(info, "maxclients");
     out->uptime = info_number(info, "uptime_in_seconds");

@@ -13,6 +13,7 @@ struct redis_info {
     char policy[32]; /* of eviction */
     int64_t memory, memory_most; /* bytes; 0: no limit */
     int64_t clients, clients_most;
+    int64_t replicas; /* connected */
     int64_t uptime; /* s */
     bool aof;
     bool snapshots;   /* one was made since it runs */

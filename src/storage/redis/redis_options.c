@@ -52,6 +52,7 @@ static const struct option {
     { "insecure", OPTION_FLAG, AT(tls.insecure), 0, 0 },
     { "pool", OPTION_NUMBER, AT(pool_size), 1, REDIS_POOL_MAX },
     { "retries", OPTION_NUMBER, AT(max_retries), 0, REDIS_RETRIES_MAX },
+    { "replicas", OPTION_NUMBER, AT(replicas), 0, REDIS_REPLICAS_MAX },
     { "connect-timeout", OPTION_DURATION, AT(connect_timeout), 1, OPTION_LONGEST },
     { "timeout", OPTION_DURATION, AT(reply_timeout), 1, OPTION_LONGEST },
     { "clock", OPTION_CLOCK, AT(caller_clock), 0, 0 },

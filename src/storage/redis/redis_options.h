@@ -8,6 +8,7 @@
 #define REDIS_DB_MAX 1000000
 #define REDIS_POOL_MAX 1000
 #define REDIS_RETRIES_MAX 1000
+#define REDIS_REPLICAS_MAX 100
 
 /* Read them into *out, which has what the URL said before them. Of a login, what is
  * "" was not given yet, and so is a db < 0. */

@@ -35,8 +35,8 @@ void redis_rights(const struct redis_settings *settings, char *text, size_t size
     char pattern[sizeof settings->prefix];
 
     rights_pattern(settings->prefix, pattern);
-    snprintf(text, size, "resetchannels ~%s* -@all %s%s%s", pattern, rights_commands,
-             settings->db > 0 ? " +select" : "",
+    snprintf(text, size, "resetchannels ~%s* -@all %s%s%s%s", pattern, rights_commands,
+             settings->db > 0 ? " +select" : "", settings->replicas > 0 ? " +wait" : "",
              settings->kind == REDIS_CLUSTER ? " +cluster|slots +asking" : "");
 }
 
@@ -71,7 +71,7 @@ enum pawl_status redis_rights_missing(struct redis_instance *self, char *refused
                                       size_t size, struct pawl_error *err)
 {
     struct redis_call call = { .script = &redis_script_probe, .key_count = 1,
-                               .repeatable = true };
+                               .reads = true }; /* it leaves nothing behind */
     char key[128];
     redisReply *reply = NULL;
     enum pawl_status status;

@@ -48,6 +48,7 @@ struct redis_settings {
     int pool_size;         /* connections at once to one node; 10 */
     int max_retries;       /* of one call, besides the first try; -1: up to its
                               deadline */
+    int replicas;          /* so many must have a change before it is answered; 0 */
     pawl_duration connect_timeout; /* 1000 */
     pawl_duration reply_timeout;   /* 2000: longest wait for one reply */
     bool caller_clock; /* for tests: time is config.clock's, not the server's */

@@ -8,6 +8,7 @@
  */
 #include "storage/redis/redis_try.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -128,6 +129,42 @@ static enum pawl_status ask(struct redis_tries *tries, struct redis_conn *conn,
     return status;
 }
 
+/* The reply is good; is the change safe from a failover, too? WAIT counts the replicas
+ * that have all that this server did before, so it holds as well for a repeated call
+ * that found its work done. */
+static enum redis_verdict replicate(struct redis_tries *tries, struct redis_conn *conn,
+                                    bool *broken)
+{
+    const struct redis_settings *settings = &tries->client->settings;
+    int64_t left = (tries->deadline - clock_mono_ns()) / NS_PER_MS;
+    enum redis_verdict verdict = REDIS_ANSWERED;
+    pawl_duration ms; /* > 0, which would be for ever, and too short for the connection
+                         to seem silent */
+    char count[16], most[24];
+    const char *words[3] = { "WAIT", count, most };
+    size_t sizes[3] = { 4 };
+    redisReply *reply = NULL;
+
+    ms = (left < settings->reply_timeout ? left : settings->reply_timeout) / 2;
+    ms = ms < 1 ? 1 : ms;
+    sizes[1] = (size_t)snprintf(count, sizeof count, "%d", settings->replicas);
+    sizes[2] = (size_t)snprintf(most, sizeof most, "%lld", (long long)ms);
+    if (redis_conn_send(conn, 3, words, sizes, tries->deadline, NULL,
+                        &tries->failed) < 0 || hear(tries, conn, &reply) < 0) {
+        *broken = true;
+        return redis_tries_lost(tries, true);
+    }
+    if (reply->type == REDIS_REPLY_ERROR) {
+        tries->maybe = true;
+        verdict = redis_tries_judge(tries, reply, redis_conn_address(conn), broken);
+    } else if (reply->integer < settings->replicas) {
+        verdict = redis_tries_alone(tries, redis_conn_address(conn), (int)reply->integer,
+                                    ms);
+    }
+    freeReplyObject(reply);
+    return verdict;
+}
+
 static enum redis_verdict converse(struct redis_tries *tries, struct redis_conn *conn,
                                    redisReply **out, bool *broken)
 {
@@ -152,6 +189,9 @@ static enum redis_verdict converse(struct redis_tries *tries, struct redis_conn 
         return redis_tries_lost(tries, sent);
     }
     verdict = redis_tries_judge(tries, reply, redis_conn_address(conn), broken);
+    if (verdict == REDIS_ANSWERED && tries->client->settings.replicas > 0 &&
+        !tries->call->reads)
+        verdict = replicate(tries, conn, broken);
     if (verdict == REDIS_ANSWERED)
         *out = reply;
     else

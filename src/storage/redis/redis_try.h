@@ -65,6 +65,10 @@ enum redis_verdict redis_tries_judge(struct redis_tries *tries, const redisReply
 enum redis_verdict redis_tries_lost(struct redis_tries *tries, bool sent);
 /* There was no connection: nothing was sent. */
 enum redis_verdict redis_tries_unconnected(struct redis_tries *tries);
+/* The call was done here, and `count` replicas are all that took it in `ms`. */
+enum redis_verdict redis_tries_alone(struct redis_tries *tries,
+                                     const struct redis_address *address, int count,
+                                     pawl_duration ms);
 /* Is it the server that fails, so that all should ask it less often? */
 bool redis_tries_is_failing(const struct redis_tries *tries,
                             enum redis_verdict verdict, bool broken);

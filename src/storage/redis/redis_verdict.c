@@ -9,6 +9,7 @@
 #include <errno.h>
 
 #include "storage/redis/redis_error.h"
+#include "storage/redis/redis_socket.h"
 #include "util/clock.h"
 
 #define REDIRECTS_MOST 5
@@ -80,6 +81,21 @@ enum redis_verdict redis_tries_lost(struct redis_tries *tries, bool sent)
         return REDIS_AGAIN;
     tries->pause = REDIS_PAUSE_FIRST;
     return REDIS_AT_ONCE;
+}
+
+/* Another try finds it done, and asks for the replicas again. */
+enum redis_verdict redis_tries_alone(struct redis_tries *tries,
+                                     const struct redis_address *address, int count,
+                                     pawl_duration ms)
+{
+    char name[REDIS_NAME_SIZE];
+
+    redis_address_format(address, name, sizeof name);
+    pawl_error_set(&tries->failed, PAWL_EUNREACHABLE,
+                   "redis at %s: %d of %d replicas took the change within %lld ms", name,
+                   count, tries->client->settings.replicas, (long long)ms);
+    tries->maybe = true;
+    return tries->call->repeatable ? REDIS_AGAIN : REDIS_FINAL;
 }
 
 enum redis_verdict redis_tries_unconnected(struct redis_tries *tries)
