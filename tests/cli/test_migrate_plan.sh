@@ -103,4 +103,12 @@ forbids "a copy to there" "a copy to '*c.db' is not settled: finalize it or roll
 run migrate --from "$r" --to "$a"
 ok "a target that is being migrated" test "$code" = 1
 like "... and why" "$err" "pawl migrate: the target is being migrated itself, to '*c.db': finish that first"
+# The mark of a mover who left no note.
+python3 - <<'END'
+import sqlite3
+with sqlite3.connect('a.db') as db:
+    db.execute("DELETE FROM job WHERE type = 'note'")
+END
+plan -q mail
+notes "jobs that somebody else holds" "[0-9]* jobs of 'mail' are held by somebody else and stay"
 finish

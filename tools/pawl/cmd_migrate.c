@@ -20,7 +20,7 @@ static const struct args_option migrate_options[] = {
     {"rollback", ROLLBACK, NULL, "take a copy back"},
     {"leave-processing", LEAVE, NULL, "do not wait for running jobs: they stay"},
     {"verify", VERIFY, NULL, "read each job back at the target"},
-    {"dry-run", DRY_RUN, NULL, "print the plan and change nothing"},
+    {"dry-run", DRY_RUN, NULL, "print the plan and move nothing"},
 };
 
 static const struct args_spec migrate_spec = {
