@@ -107,7 +107,7 @@ like "... and why" "$err" "pawl migrate: the target is being migrated itself, to
 python3 - <<'END'
 import sqlite3
 with sqlite3.connect('a.db') as db:
-    db.execute("DELETE FROM job WHERE type = 'note'")
+    db.execute("DELETE FROM job WHERE key = 'note'")
 END
 plan -q mail
 notes "jobs that somebody else holds" "[0-9]* jobs of 'mail' are held by somebody else and stay"
