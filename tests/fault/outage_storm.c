@@ -125,5 +125,5 @@ END_TEST
 int main(void)
 {
     const TTest *const tests[] = { outages };
-    return crew_run("outage-storm", tests, 1, 1800, outage_end);
+    return crew_run("outage-storm", tests, 1, 3600, outage_end);
 }
