@@ -7,7 +7,7 @@
 
 /* Fill `out`. Never fails: a machine without random bytes is aborted on, since
  * an id made of anything else could be another job's. Small requests are served
- * from a buffer per thread, which a forked child never shares. */
+ * from a page per thread, which a forked child never shares. */
 void random_bytes(void *out, size_t n);
 uint64_t random_u64(void);
 
