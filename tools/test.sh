@@ -11,7 +11,7 @@
 #             conformance, model
 #   tsan      ThreadSanitizer: unit (but for the suite "single"), conformance, model
 #             (both without the suite "ways", so each storage by one way only,
-#             and with a seventh of the model's steps)
+#             and with a tenth of the model's steps)
 #   valgrind  the unit tests of the gcc leg (but for "large"), for leaks and unset
 #             memory
 #
@@ -134,7 +134,7 @@ gcc_leg() {
 # run_sanitized LEG FACTOR [OPTIONS of meson test...]: what takes FACTOR times as long
 # there.
 run_sanitized() {
-    [ -n "$long" ] || export PAWL_MODEL_OPS=15000
+    [ -n "$long" ] || export PAWL_MODEL_OPS=10000
     leg=$1
     shift
     run "$leg" unit conformance model -- --no-suite ways --timeout-multiplier "$@"
