@@ -255,7 +255,7 @@ struct pawl_digest {
     uint32_t lanes[8];
 };
 /* All of it but what does not move: a request to cancel, the owner, the origin.
- * False: out of memory. */
+ * False: out of memory, or OpenSSL cannot be loaded. */
 PAWL_API bool pawl_job_digest(const struct pawl_job *job, struct pawl_digest *out);
 PAWL_API void pawl_digest_add(struct pawl_digest *sum, const struct pawl_digest *one);
 /* All zeroes: of a job that is not to be counted. */

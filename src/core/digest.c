@@ -5,11 +5,11 @@
  * storage nor on the machine. It is what a migration is proved by: never change what
  * goes in, or in which order, without another ENCODING.
  */
-#include <openssl/evp.h>
 #include <pthread.h>
 #include <string.h>
 
 #include "pawl/storage.h"
+#include "util/openssl.h"
 
 #define ENCODING 1
 #define NUMBERS_MOST (32 + PAWL_BACKOFF_LIST_MAX)
@@ -21,7 +21,7 @@ static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 static void fetch(void)
 {
-    sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
+    sha256 = openssl.EVP_MD_fetch(NULL, "SHA256", NULL);
 }
 
 struct numbers {
@@ -71,8 +71,8 @@ static bool put_numbers(EVP_MD_CTX *ctx, const struct pawl_job *job)
     add(&n, job->finished_at);
     add(&n, job->expires_at);
     add(&n, (int64_t)job->error_count);
-    return EVP_DigestUpdate(ctx, job->id.b, sizeof job->id.b) &&
-           EVP_DigestUpdate(ctx, n.bytes, n.size);
+    return openssl.EVP_DigestUpdate(ctx, job->id.b, sizeof job->id.b) &&
+           openssl.EVP_DigestUpdate(ctx, n.bytes, n.size);
 }
 
 static bool put_bytes(EVP_MD_CTX *ctx, const void *bytes, size_t size)
@@ -80,8 +80,8 @@ static bool put_bytes(EVP_MD_CTX *ctx, const void *bytes, size_t size)
     struct numbers n = { .size = 0 };
 
     add(&n, (int64_t)size);
-    return EVP_DigestUpdate(ctx, n.bytes, n.size) &&
-           (size == 0 || EVP_DigestUpdate(ctx, bytes, size));
+    return openssl.EVP_DigestUpdate(ctx, n.bytes, n.size) &&
+           (size == 0 || openssl.EVP_DigestUpdate(ctx, bytes, size));
 }
 
 static bool put_text(EVP_MD_CTX *ctx, const char *text)
@@ -98,7 +98,7 @@ static bool put_errors(EVP_MD_CTX *ctx, const struct pawl_job *job)
         struct numbers n = { .size = 0 };
         add(&n, job->errors[i].at);
         add(&n, job->errors[i].attempt);
-        fine = EVP_DigestUpdate(ctx, n.bytes, n.size) &&
+        fine = openssl.EVP_DigestUpdate(ctx, n.bytes, n.size) &&
                put_text(ctx, job->errors[i].message);
     }
     return fine;
@@ -116,14 +116,17 @@ static bool put_job(EVP_MD_CTX *ctx, const struct pawl_job *job)
 bool pawl_job_digest(const struct pawl_job *job, struct pawl_digest *out)
 {
     uint8_t bytes[DIGEST_SIZE];
-    EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+    EVP_MD_CTX *ctx;
     bool fine;
     size_t i;
 
+    if (openssl_load())
+        return false;
     pthread_once(&once, fetch);
-    fine = ctx && sha256 && EVP_DigestInit_ex2(ctx, sha256, NULL) &&
-           put_job(ctx, job) && EVP_DigestFinal_ex(ctx, bytes, NULL);
-    EVP_MD_CTX_free(ctx);
+    ctx = openssl.EVP_MD_CTX_new();
+    fine = ctx && sha256 && openssl.EVP_DigestInit_ex2(ctx, sha256, NULL) &&
+           put_job(ctx, job) && openssl.EVP_DigestFinal_ex(ctx, bytes, NULL);
+    openssl.EVP_MD_CTX_free(ctx);
     for (i = 0; i < 8 && fine; i++)
         out->lanes[i] = (uint32_t)bytes[4 * i] << 24 |
                         (uint32_t)bytes[4 * i + 1] << 16 |

@@ -2,10 +2,11 @@
 #include "storage/relay.h"
 
 #include <assert.h>
-#include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "util/openssl.h"
 
 #define BATCH_BYTES (8u << 20) /* of payload and results, roughly */
 #define BATCH_FIRST 16         /* until it is seen how large jobs are */
@@ -35,8 +36,11 @@ static enum pawl_status hold(struct batch *batch, unsigned states, size_t limit,
                                 .limit = limit,
                                 .only_new = states != 0 };
     struct pawl_take_out_reply out = { .jobs = batch->jobs };
+    const char *problem = openssl_load(); /* what is held is numbered by a digest */
     enum pawl_status status;
 
+    if (problem)
+        return pawl_error_set(err, PAWL_EIO, "%s", problem);
     status = storage_take_out(batch->relay->from, &in, &out, err);
     batch->count = status < 0 ? 0 : out.job_count;
     return status;
@@ -183,8 +187,8 @@ static struct pawl_session session_of(const struct relay *relay,
     words[0][0] ^= kind;
     for (i = 0; i < count; i++)
         memcpy(words[i + 1], jobs[i]->id.b, sizeof words[0]);
-    if (!EVP_Digest(words, (count + 1) * sizeof words[0], digest, &size, EVP_sha256(),
-                    NULL))
+    if (!openssl.EVP_Digest(words, (count + 1) * sizeof words[0], digest, &size,
+                            openssl.EVP_sha256(), NULL))
         abort(); /* without memory for a few bytes; another number might double jobs */
     memcpy(session.b, digest, sizeof session.b);
     return session;

@@ -5,6 +5,7 @@
 
 : "${REDIS_STAGE:?path of redis_stage}"
 stage_pid=
+patience='timeout=9s&connect-timeout=9s' # the machine may be busy
 
 stage_end() {
     exec 3>&- 4<&-
@@ -22,6 +23,10 @@ stage() {
     exec 3>in 4<out
     read -r PAWL_URL <&4
     read -r socket <&4
+    case $PAWL_URL in
+    *\?*) PAWL_URL="$PAWL_URL&$patience" ;;
+    *) PAWL_URL="$PAWL_URL?$patience" ;;
+    esac
     export PAWL_URL
 }
 
@@ -51,12 +56,12 @@ stage tls
 works TLS
 is "TLS is told" "$(detail tls)" yes
 url=$PAWL_URL
-PAWL_URL=${url%%\?*}
+PAWL_URL=${url%%\?*}?$patience
 run health
 refused "a certificate that nobody vouches for" 1 "pawl health: *certificate*"
 PAWL_URL=$url
-is "insecure takes it" "$(PAWL_URL=${url%%\?*}?insecure=yes detail tls)" "yes, unverified"
-is "and is warned of" "$(PAWL_URL=${url%%\?*}?insecure=yes warning insecure)" true
+is "insecure takes it" "$(PAWL_URL="${url%%\?*}?insecure=yes&$patience" detail tls)" "yes, unverified"
+is "and is warned of" "$(PAWL_URL="${url%%\?*}?insecure=yes&$patience" warning insecure)" true
 stage_end
 
 stage acl

@@ -21,6 +21,7 @@
 
 enum { PRODUCERS = 2, WORKERS = 2, SIDES = 2 };
 
+#define AHEAD "2000" /* jobs */
 #define MOVE_MOST INT64_C(600000000) /* us until a test gives up on moving */
 
 static struct redis_server server;
@@ -33,7 +34,8 @@ struct crowd {
 
 /* More is enqueued at `from` than its workers can do, so that there is always something
  * to move: however slow a commit is, those of several threads share it, while a worker
- * does one job at a time. */
+ * does one job at a time. But not more than AHEAD, or after a thousand kills each
+ * storage would be busy with what nobody came to do. */
 static void start_crowd(struct crowd *crowd, int from, uint64_t *random)
 {
     char seed[40];
@@ -43,11 +45,11 @@ static void start_crowd(struct crowd *crowd, int from, uint64_t *random)
             store_actor(&sides[side], &crowd->producers[side][i], "produce",
                         side == from ? "threads=4" : "threads=1",
                         side == from ? "pause_us=8000" : "pause_us=6000", "stubborn=1",
-                        seed, NULL);
+                        "ahead=" AHEAD, seed, NULL);
         }
         for (int i = 0; i < WORKERS; i++)
             store_actor(&sides[side], &crowd->workers[side][i], "work",
-                        "concurrency=1",
+                        side == from ? "concurrency=1" : "concurrency=8",
                         side == from ? "least_us=10000" : "least_us=3000",
                         "work_us=3000", NULL);
     }

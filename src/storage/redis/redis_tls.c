@@ -11,8 +11,6 @@
 #include "storage/redis/redis_tls.h"
 
 #include <errno.h>
-#include <openssl/err.h>
-#include <openssl/ssl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -21,6 +19,7 @@
 
 #include "storage/redis/redis_trust.h"
 #include "util/clock.h"
+#include "util/openssl.h"
 
 struct redis_tls {
     SSL *ssl;
@@ -37,10 +36,10 @@ static pthread_once_t bio_once = PTHREAD_ONCE_INIT;
 
 static int bio_result(BIO *bio, struct redis_tls *tls, ssize_t result, int retry)
 {
-    BIO_clear_retry_flags(bio);
+    openssl.BIO_clear_flags(bio, BIO_FLAGS_RWS | BIO_FLAGS_SHOULD_RETRY);
     tls->below = result;
     if (result == REDIS_IO_AGAIN)
-        BIO_set_flags(bio, retry | BIO_FLAGS_SHOULD_RETRY);
+        openssl.BIO_set_flags(bio, retry | BIO_FLAGS_SHOULD_RETRY);
     else if (result == REDIS_IO_FAILED)
         redis_socket_reason(errno, tls->problem, sizeof tls->problem);
     if (result >= 0)
@@ -50,7 +49,7 @@ static int bio_result(BIO *bio, struct redis_tls *tls, ssize_t result, int retry
 
 static int bio_read(BIO *bio, char *bytes, int size)
 {
-    struct redis_tls *tls = BIO_get_data(bio);
+    struct redis_tls *tls = openssl.BIO_get_data(bio);
     short wants;
     return bio_result(bio, tls,
                       redis_socket_read(tls->fd, bytes, (size_t)size, &wants),
@@ -59,7 +58,7 @@ static int bio_read(BIO *bio, char *bytes, int size)
 
 static int bio_write(BIO *bio, const char *bytes, int size)
 {
-    struct redis_tls *tls = BIO_get_data(bio);
+    struct redis_tls *tls = openssl.BIO_get_data(bio);
     short wants;
     return bio_result(bio, tls,
                       redis_socket_write(tls->fd, bytes, (size_t)size, &wants),
@@ -74,21 +73,22 @@ static long bio_ctrl(BIO *bio, int command, long number, void *pointer)
 
 static void make_bio_method(void)
 {
-    bio_method = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "pawl");
+    int type = openssl.BIO_get_new_index() | BIO_TYPE_SOURCE_SINK;
+    bio_method = openssl.BIO_meth_new(type, "pawl");
     if (!bio_method)
         return;
-    BIO_meth_set_read(bio_method, bio_read);
-    BIO_meth_set_write(bio_method, bio_write);
-    BIO_meth_set_ctrl(bio_method, bio_ctrl);
+    openssl.BIO_meth_set_read(bio_method, bio_read);
+    openssl.BIO_meth_set_write(bio_method, bio_write);
+    openssl.BIO_meth_set_ctrl(bio_method, bio_ctrl);
 }
 
 static BIO *make_bio(struct redis_tls *tls)
 {
     pthread_once(&bio_once, make_bio_method);
-    BIO *bio = bio_method ? BIO_new(bio_method) : NULL;
+    BIO *bio = bio_method ? openssl.BIO_new(bio_method) : NULL;
     if (bio) {
-        BIO_set_data(bio, tls);
-        BIO_set_init(bio, 1);
+        openssl.BIO_set_data(bio, tls);
+        openssl.BIO_set_init(bio, 1);
     }
     return bio;
 }
@@ -117,7 +117,7 @@ static ssize_t outcome(struct redis_tls *tls, int result, short *wants)
 {
     if (result > 0)
         return result;
-    switch (SSL_get_error(tls->ssl, result)) {
+    switch (openssl.SSL_get_error(tls->ssl, result)) {
     case SSL_ERROR_WANT_READ:
         *wants = POLLIN;
         return REDIS_IO_AGAIN;
@@ -133,7 +133,7 @@ static ssize_t outcome(struct redis_tls *tls, int result, short *wants)
         return REDIS_IO_CLOSED;
     if (tls->below == REDIS_IO_FAILED)
         return REDIS_IO_FAILED; /* bio_result() wrote down why */
-    tls->denied = refuses_us(ERR_GET_REASON(ERR_peek_last_error()));
+    tls->denied = refuses_us(ERR_GET_REASON(openssl.ERR_peek_last_error()));
     snprintf(tls->problem, sizeof tls->problem, "%s%s",
              tls->denied ? "the server refuses our certificate, or that there is "
                            "none: "
@@ -151,7 +151,7 @@ const char *redis_tls_problem(const struct redis_tls *tls, bool *denied)
 static enum pawl_status refuse_server(const struct redis_tls *tls, const char *name,
                                       const char *host, struct pawl_error *err)
 {
-    long verdict = SSL_get_verify_result(tls->ssl);
+    long verdict = openssl.SSL_get_verify_result(tls->ssl);
     if (verdict == X509_V_ERR_HOSTNAME_MISMATCH ||
         verdict == X509_V_ERR_IP_ADDRESS_MISMATCH)
         return pawl_error_set(
@@ -159,7 +159,7 @@ static enum pawl_status refuse_server(const struct redis_tls *tls, const char *n
             "redis at %s: host name '%s' does not match the certificate", name, host);
     return pawl_error_set(err, PAWL_EDENIED,
                           "redis at %s: certificate verify failed: %s", name,
-                          X509_verify_cert_error_string(verdict));
+                          openssl.X509_verify_cert_error_string(verdict));
 }
 
 /* Why there is no session; `result` as of outcome(). */
@@ -167,8 +167,8 @@ static enum pawl_status no_session(const struct redis_tls *tls, ssize_t result,
                                    const char *name, const char *host,
                                    struct pawl_error *err)
 {
-    if (SSL_get_verify_mode(tls->ssl) != SSL_VERIFY_NONE &&
-        SSL_get_verify_result(tls->ssl) != X509_V_OK)
+    if (openssl.SSL_get_verify_mode(tls->ssl) != SSL_VERIFY_NONE &&
+        openssl.SSL_get_verify_result(tls->ssl) != X509_V_OK)
         return refuse_server(tls, name, host, err);
     if (result == REDIS_IO_CLOSED)
         return pawl_error_set(err, PAWL_EUNREACHABLE,
@@ -177,7 +177,7 @@ static enum pawl_status no_session(const struct redis_tls *tls, ssize_t result,
     if (tls->below == REDIS_IO_FAILED)
         return pawl_error_set(err, PAWL_EUNREACHABLE, "redis at %s: %s", name,
                               tls->problem);
-    if (ERR_GET_REASON(ERR_peek_last_error()) == SSL_R_WRONG_VERSION_NUMBER)
+    if (ERR_GET_REASON(openssl.ERR_peek_last_error()) == SSL_R_WRONG_VERSION_NUMBER)
         return pawl_error_set(err, PAWL_EFORMAT,
                               "redis at %s does not speak TLS on this port", name);
     return pawl_error_set(err, tls->denied ? PAWL_EDENIED : PAWL_EFORMAT,
@@ -198,12 +198,12 @@ static struct redis_tls *new_tls(int fd, const char *host,
     }
     if (tls) {
         tls->fd = fd;
-        tls->ssl = SSL_new(context);
-        SSL_CTX_free(context); /* the session keeps it */
+        tls->ssl = openssl.SSL_new(context);
+        openssl.SSL_CTX_free(context); /* the session keeps it */
     }
     BIO *bio = tls && tls->ssl ? make_bio(tls) : NULL;
     if (bio)
-        SSL_set_bio(tls->ssl, bio, bio);
+        openssl.SSL_set_bio(tls->ssl, bio, bio);
     if (bio && redis_trust_expect(tls->ssl, host))
         return tls;
     pawl_error_set(err, PAWL_ENOMEM, "out of memory for TLS");
@@ -222,7 +222,10 @@ enum pawl_status redis_tls_open(int fd, const struct redis_address *address,
     struct pawl_error why = { .status = PAWL_OK };
     int64_t started = clock_mono_ns();
     redis_address_format(address, name, sizeof name);
-    ERR_clear_error();
+    const char *problem = openssl_load();
+    if (problem)
+        return pawl_error_set(err, PAWL_EIO, "redis at %s: %s", name, problem);
+    openssl.ERR_clear_error();
     struct redis_tls *tls = new_tls(fd, host, settings, &why);
     if (!tls) {
         if (err)
@@ -231,7 +234,7 @@ enum pawl_status redis_tls_open(int fd, const struct redis_address *address,
     }
     for (;;) {
         short wants = POLLIN;
-        ssize_t result = outcome(tls, SSL_connect(tls->ssl), &wants);
+        ssize_t result = outcome(tls, openssl.SSL_connect(tls->ssl), &wants);
         if (result > 0)
             break;
         if (result != REDIS_IO_AGAIN)
@@ -243,7 +246,7 @@ enum pawl_status redis_tls_open(int fd, const struct redis_address *address,
         if (status != PAWL_OK)
             break;
     }
-    ERR_clear_error();
+    openssl.ERR_clear_error();
     if (status == PAWL_OK)
         *out = tls;
     else
@@ -255,28 +258,28 @@ void redis_tls_close(struct redis_tls *tls)
 {
     if (!tls)
         return;
-    SSL_free(tls->ssl);
+    openssl.SSL_free(tls->ssl);
     free(tls);
 }
 
 ssize_t redis_tls_read(struct redis_tls *tls, void *bytes, size_t size,
                        short *wants)
 {
-    ERR_clear_error();
+    openssl.ERR_clear_error();
     tls->below = 0;
-    return outcome(tls, SSL_read(tls->ssl, bytes, (int)size), wants);
+    return outcome(tls, openssl.SSL_read(tls->ssl, bytes, (int)size), wants);
 }
 
 ssize_t redis_tls_write(struct redis_tls *tls, const void *bytes, size_t size,
                         short *wants)
 {
     int most = size > INT32_MAX ? INT32_MAX : (int)size;
-    ERR_clear_error();
+    openssl.ERR_clear_error();
     tls->below = 0;
-    return outcome(tls, SSL_write(tls->ssl, bytes, most), wants);
+    return outcome(tls, openssl.SSL_write(tls->ssl, bytes, most), wants);
 }
 
 bool redis_tls_pending(const struct redis_tls *tls)
 {
-    return SSL_has_pending(tls->ssl) == 1;
+    return openssl.SSL_has_pending(tls->ssl) == 1;
 }

@@ -12,7 +12,7 @@ struct redis_tls;
 
 /* Shake hands on `fd`, which stays the caller's. EDENIED: a certificate, ours or
  * the server's, is not good, or cannot be read; EFORMAT: the server does not speak
- * TLS; EUNREACHABLE, ETIMEOUT, ENOMEM. */
+ * TLS; EIO: OpenSSL cannot be loaded; EUNREACHABLE, ETIMEOUT, ENOMEM. */
 enum pawl_status redis_tls_open(int fd, const struct redis_address *address,
                                 const struct redis_tls_settings *settings,
                                 int64_t deadline, struct redis_tls **out,

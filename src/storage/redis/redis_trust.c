@@ -8,17 +8,16 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <openssl/err.h>
-#include <openssl/x509v3.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <unistd.h>
 
 #include "storage/redis/redis_socket.h"
+#include "util/openssl.h"
 
 const char *redis_trust_reason(void)
 {
-    const char *text = ERR_reason_error_string(ERR_peek_last_error());
+    const char *text = openssl.ERR_reason_error_string(openssl.ERR_peek_last_error());
     return text ? text : "unknown reason";
 }
 
@@ -46,9 +45,9 @@ static pthread_once_t system_once = PTHREAD_ONCE_INIT;
 
 static void load_system_store(void)
 {
-    system_store = X509_STORE_new();
-    if (system_store && X509_STORE_set_default_paths(system_store) != 1) {
-        X509_STORE_free(system_store);
+    system_store = openssl.X509_STORE_new();
+    if (system_store && openssl.X509_STORE_set_default_paths(system_store) != 1) {
+        openssl.X509_STORE_free(system_store);
         system_store = NULL;
     }
 }
@@ -57,7 +56,7 @@ static enum pawl_status load_authorities(SSL_CTX *context, const char *file,
                                          struct pawl_error *err)
 {
     if (file[0])
-        return SSL_CTX_load_verify_file(context, file) == 1
+        return openssl.SSL_CTX_load_verify_file(context, file) == 1
                    ? PAWL_OK
                    : cannot_use("certificate authority", file, err);
     pthread_once(&system_once, load_system_store);
@@ -65,7 +64,7 @@ static enum pawl_status load_authorities(SSL_CTX *context, const char *file,
         return pawl_error_set(err, PAWL_EDENIED,
                               "the system's certificate authorities cannot be read; "
                               "name a file of your own");
-    SSL_CTX_set1_cert_store(context, system_store);
+    openssl.SSL_CTX_set1_cert_store(context, system_store);
     return PAWL_OK;
 }
 
@@ -80,9 +79,9 @@ static enum pawl_status load_files(SSL_CTX *context,
         status = load_authorities(context, settings->ca_file, err);
     if (status != PAWL_OK || !cert[0])
         return status;
-    if (SSL_CTX_use_certificate_chain_file(context, cert) != 1)
+    if (openssl.SSL_CTX_use_certificate_chain_file(context, cert) != 1)
         return cannot_use("client certificate", cert, err);
-    if (SSL_CTX_use_PrivateKey_file(context, key, SSL_FILETYPE_PEM) != 1)
+    if (openssl.SSL_CTX_use_PrivateKey_file(context, key, SSL_FILETYPE_PEM) != 1)
         return cannot_use("client key", key, err);
     return PAWL_OK;
 }
@@ -90,23 +89,27 @@ static enum pawl_status load_files(SSL_CTX *context,
 SSL_CTX *redis_trust_context(const struct redis_tls_settings *settings,
                              struct pawl_error *err)
 {
-    SSL_CTX *context = SSL_CTX_new(TLS_client_method());
-    if (!context || SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION) != 1) {
+    SSL_CTX *context = openssl.SSL_CTX_new(openssl.TLS_client_method());
+    if (!context || openssl.SSL_CTX_ctrl(context, SSL_CTRL_SET_MIN_PROTO_VERSION,
+                                         TLS1_2_VERSION, NULL) != 1) {
         pawl_error_set(err, PAWL_ENOMEM, "cannot set up TLS: %s", redis_trust_reason());
-        SSL_CTX_free(context);
+        openssl.SSL_CTX_free(context);
         return NULL;
     }
-    SSL_CTX_set_options(context, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION);
-    SSL_CTX_set_mode(context, SSL_MODE_ENABLE_PARTIAL_WRITE |
-                                  SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
-    SSL_CTX_set_read_ahead(context, 1);
-    SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
-    SSL_CTX_set_default_passwd_cb(context, no_password);
-    SSL_CTX_set_verify(context,
-                       settings->insecure ? SSL_VERIFY_NONE : SSL_VERIFY_PEER, NULL);
+    openssl.SSL_CTX_set_options(context,
+                                SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION);
+    openssl.SSL_CTX_ctrl(context, SSL_CTRL_MODE,
+                         SSL_MODE_ENABLE_PARTIAL_WRITE |
+                             SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER, NULL);
+    openssl.SSL_CTX_ctrl(context, SSL_CTRL_SET_READ_AHEAD, 1, NULL);
+    openssl.SSL_CTX_ctrl(context, SSL_CTRL_SET_SESS_CACHE_MODE, SSL_SESS_CACHE_OFF,
+                         NULL);
+    openssl.SSL_CTX_set_default_passwd_cb(context, no_password);
+    openssl.SSL_CTX_set_verify(
+        context, settings->insecure ? SSL_VERIFY_NONE : SSL_VERIFY_PEER, NULL);
     if (load_files(context, settings, err) == PAWL_OK)
         return context;
-    SSL_CTX_free(context);
+    openssl.SSL_CTX_free(context);
     return NULL;
 }
 
@@ -114,12 +117,14 @@ SSL_CTX *redis_trust_context(const struct redis_tls_settings *settings,
 bool redis_trust_expect(SSL *ssl, const char *name)
 {
     unsigned char ip[16];
-    X509_VERIFY_PARAM *param = SSL_get0_param(ssl);
+    X509_VERIFY_PARAM *param = openssl.SSL_get0_param(ssl);
     if (inet_pton(AF_INET, name, ip) == 1)
-        return X509_VERIFY_PARAM_set1_ip(param, ip, 4) == 1;
+        return openssl.X509_VERIFY_PARAM_set1_ip(param, ip, 4) == 1;
     if (inet_pton(AF_INET6, name, ip) == 1)
-        return X509_VERIFY_PARAM_set1_ip(param, ip, 16) == 1;
-    X509_VERIFY_PARAM_set_hostflags(param, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
-    return X509_VERIFY_PARAM_set1_host(param, name, 0) == 1 &&
-           SSL_set_tlsext_host_name(ssl, name) == 1;
+        return openssl.X509_VERIFY_PARAM_set1_ip(param, ip, 16) == 1;
+    openssl.X509_VERIFY_PARAM_set_hostflags(param,
+                                            X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+    return openssl.X509_VERIFY_PARAM_set1_host(param, name, 0) == 1 &&
+           openssl.SSL_ctrl(ssl, SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name,
+                            (void *)(uintptr_t)name) == 1;
 }
