@@ -41,7 +41,10 @@ static void args_print_option(const struct args_option *option)
 
 static void args_print_help(const struct args_spec *spec)
 {
-    printf("usage: pawl %s\n\n%s\noptions:\n", spec->usage, spec->about);
+    printf("usage: pawl %s\n\n%s", spec->usage, spec->about);
+    if (spec->list)
+        spec->list();
+    printf("\noptions:\n");
     for (size_t i = 0; i < spec->option_count; i++)
         args_print_option(&spec->options[i]);
     for (size_t i = 0; i < ARGS_GLOBALS; i++)

@@ -30,6 +30,7 @@ struct args_option {
 struct args_spec {
     const char *usage; /* what follows "pawl " in the help */
     const char *about; /* a sentence or two, lines ended by \n */
+    void (*list)(void); /* prints what follows `about`; NULL: nothing does */
     const struct args_option *options;
     size_t option_count;
     const char *more; /* examples and exit codes, lines ended by \n */

@@ -48,30 +48,24 @@ static const struct args_option main_options[] = {
     {"version", 'V', NULL, "print the version"},
 };
 
-static const char main_more[] =
-    "exit: 0 done, 1 failed, 2 usage, 3 not found, 69 storage unreachable\n";
-
 /* --- the verbs of this file --------------------------------------------------------- */
 
-/* The help of the command itself: its list of verbs is made from the table. */
-static const struct args_spec *main_spec(void)
+static void main_list(void)
 {
-    static char about[2048];
-    static struct args_spec spec = {
-        .usage = "[--url URL] [--json] VERB ...",
-        .about = about,
-        .options = main_options,
-        .option_count = 1,
-        .more = main_more,
-        .command = true,
-    };
-    int used = snprintf(about, sizeof about, "Background jobs.\n\nverbs:\n");
-    for (size_t i = 0; i < MAIN_VERBS && used >= 0; i++)
-        used += snprintf(about + used, sizeof about - (size_t)used,
-                         "  %-10s %s\n", main_verbs[i].name,
-                         main_verbs[i].summary);
-    return &spec;
+    printf("\nverbs:\n");
+    for (size_t i = 0; i < MAIN_VERBS; i++)
+        printf("  %-10s %s\n", main_verbs[i].name, main_verbs[i].summary);
 }
+
+static const struct args_spec main_spec = {
+    .usage = "[--url URL] [--json] VERB ...",
+    .about = "Background jobs.\n",
+    .list = main_list,
+    .options = main_options,
+    .option_count = 1,
+    .more = "exit: 0 done, 1 failed, 2 usage, 3 not found, 69 storage unreachable\n",
+    .command = true,
+};
 
 static int main_run_verb(struct cli *cli, int argc, char **argv)
 {
@@ -91,7 +85,7 @@ static int main_help(struct cli *cli, int argc, char **argv)
     struct args args;
     if (argc > 1 && argv[1][0] != '-' && strcmp(argv[1], "help") != 0)
         return main_run_verb(cli, 2, (char *[]){argv[1], help, NULL});
-    args_begin(&args, cli, main_spec(), 2, (char *[]){pawl, help, NULL});
+    args_begin(&args, cli, &main_spec, 2, (char *[]){pawl, help, NULL});
     args_next(&args);
     return args.exit_code;
 }
@@ -138,7 +132,7 @@ static int main_run(struct cli *cli, int argc, char **argv)
 {
     struct args args;
     int key;
-    args_begin(&args, cli, main_spec(), argc, argv);
+    args_begin(&args, cli, &main_spec, argc, argv);
     while ((key = args_next(&args)) > 0)
         if (key == 'V')
             return main_print_version(cli);

@@ -19,6 +19,8 @@
 #include "sqlite_mount.h"
 #include "util/side_file.h"
 
+#define PATH_USUAL_NAME "pawl.db"
+
 /* "cannot <what> '<path>': <why>", by errno. */
 static enum pawl_status path_errno(const char *what, const char *path, int number,
                                    struct pawl_error *err)
@@ -54,6 +56,8 @@ static void path_sync_above(const char *folder)
 /* Make `folder` and what is missing above it, each for this user only. */
 static enum pawl_status path_make_folders(char *folder, struct pawl_error *err)
 {
+    if (access(folder, F_OK) == 0)
+        return PAWL_OK;
     for (char *slash = strchr(folder + 1, '/');; slash = strchr(slash + 1, '/')) {
         if (slash)
             *slash = '\0';
@@ -187,11 +191,23 @@ static enum pawl_status path_not_found(const char *file, struct pawl_error *err)
     return pawl_error_set(err, PAWL_NOT_FOUND, "'%s' does not exist", file);
 }
 
+enum pawl_status path_usual(char file[PATH_MAX], struct pawl_error *err)
+{
+    char folder[PATH_MAX];
+    enum pawl_status status = path_default_folder(folder, err);
+    if (status == PAWL_OK)
+        status = path_make_folders(folder, err);
+    if (status == PAWL_OK &&
+        snprintf(file, PATH_MAX, "%s/" PATH_USUAL_NAME, folder) >= PATH_MAX)
+        status = pawl_error_set(err, PAWL_EINVAL, "the path is too long");
+    return status;
+}
+
 enum pawl_status path_resolve(const char *location, bool must_exist,
                               struct sqlite_path *out, struct pawl_error *err)
 {
     char given[PATH_MAX], folder[PATH_MAX], file[PATH_MAX];
-    const char *name = "pawl.db";
+    const char *name = PATH_USUAL_NAME;
     bool explicit = location[0] != '\0';
     enum pawl_status status = explicit
                                   ? path_split(location, given, &name, err)

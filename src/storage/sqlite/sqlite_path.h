@@ -13,6 +13,7 @@
 #ifndef PAWL_SQLITE_PATH_H
 #define PAWL_SQLITE_PATH_H
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -29,6 +30,8 @@ struct sqlite_path {
  * folder does not exist, or no default can be told. */
 enum pawl_status path_resolve(const char *location, bool must_exist,
                               struct sqlite_path *out, struct pawl_error *err);
+/* The default file's name, its folders made, and nothing else looked at. */
+enum pawl_status path_usual(char file[PATH_MAX], struct pawl_error *err);
 /* Make the empty database file, 0600. *made is false when somebody else just
  * did. */
 enum pawl_status path_create(const char *file, bool *made, struct pawl_error *err);

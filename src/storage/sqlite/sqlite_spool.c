@@ -1,7 +1,6 @@
 /* sqlite_spool.c - where the spool of a primary lies, if nobody said. */
 #include <limits.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "sqlite_path.h"
@@ -20,21 +19,20 @@ static uint64_t hash(const char *text)
 enum pawl_status sqlite_spool_url(const char *where, char *url, size_t size,
                                   struct pawl_error *err)
 {
-    struct sqlite_path usual = { 0 };
-    enum pawl_status status = path_resolve("", false, &usual, err);
+    char usual[PATH_MAX];
+    enum pawl_status status = path_usual(usual, err);
     int stem, n;
 
     if (status != PAWL_OK)
         return status;
-    stem = (int)strlen(usual.file);
-    if (stem > 3 && strcmp(usual.file + stem - 3, ".db") == 0)
+    stem = (int)strlen(usual);
+    if (stem > 3 && strcmp(usual + stem - 3, ".db") == 0)
         stem -= 3;
-    n = snprintf(url, size, "sqlite:%.*s-spool-%016llx.db", stem, usual.file,
+    n = snprintf(url, size, "sqlite:%.*s-spool-%016llx.db", stem, usual,
                  (unsigned long long)hash(where));
-    if (strchr(usual.file, '?') || n < 0 || (size_t)n >= size)
-        status = pawl_error_set(err, PAWL_EDENIED,
-                                "'%s' cannot be written as a URL: name another file",
-                                usual.file);
-    free(usual.file);
-    return status;
+    if (strchr(usual, '?') || n < 0 || (size_t)n >= size)
+        return pawl_error_set(err, PAWL_EDENIED,
+                              "'%s' cannot be written as a URL: name another file",
+                              usual);
+    return PAWL_OK;
 }
