@@ -1,14 +1,11 @@
 /* migrate_lock.c - see migrate_lock.h. */
 #include "core/migrate_lock.h"
 
-#include <errno.h>
 #include <inttypes.h>
-#include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "core/migrate_who.h"
 #include "util/clock.h"
 #include "util/random.h"
 #include "util/thread.h"
@@ -18,70 +15,8 @@
 #define LEASE       10000
 #define RENEW_NS    INT64_C(2000000000)
 #define TRIES       10
-#define WHO_MAX     512
 
-/* --- who ----------------------------------------------------------------------- */
-
-/* The process ids that we see, and until when they mean what they mean. */
-static void read_world(char *text, size_t size)
-{
-    char boot[64] = "", space[64] = "";
-    FILE *f = fopen("/proc/sys/kernel/random/boot_id", "re");
-    ssize_t n = readlink("/proc/self/ns/pid", space, sizeof space - 1);
-
-    if (f) {
-        if (fscanf(f, "%63s", boot) != 1)
-            boot[0] = '\0';
-        fclose(f);
-    }
-    space[n < 0 ? 0 : n] = '\0';
-    snprintf(text, size, "%s,%s", boot, space);
-}
-
-/* HOST PID SINCE WORLD, each on a line. */
-static void write_who(char who[WHO_MAX], pawl_time now)
-{
-    char host[80] = "", world[150];
-
-    gethostname(host, sizeof host - 1);
-    read_world(world, sizeof world);
-    snprintf(who, WHO_MAX, "%s\n%ld\n%" PRId64 "\n%s\n", host, (long)getpid(), now,
-             world);
-}
-
-struct who {
-    char host[80], world[150];
-    long pid;
-    int64_t since;
-};
-
-static bool read_who(const struct pawl_job *job, struct who *who)
-{
-    char text[WHO_MAX + 1];
-    size_t n = job->payload_size < WHO_MAX ? job->payload_size : WHO_MAX;
-
-    memcpy(text, job->payload, n);
-    text[n] = '\0';
-    return sscanf(text, "%79[^\n]\n%ld\n%" SCNd64 "\n%149[^\n]", who->host, &who->pid,
-                  &who->since, who->world) == 4;
-}
-
-/* Of our own world: then it can be seen whether it runs, and there is no need to wait
- * for its lease. */
-static bool is_near(const struct who *who)
-{
-    char world[150];
-
-    read_world(world, sizeof world);
-    return strcmp(world, who->world) == 0 && who->pid > 0;
-}
-
-static bool is_dead(const struct who *who)
-{
-    return kill((pid_t)who->pid, 0) != 0 && errno == ESRCH;
-}
-
-static void name_holder(struct migrate_lock *lock, const struct who *who)
+static void name_holder(struct migrate_lock *lock, const struct migrate_who *who)
 {
     pawl_time now = lock->clock->now(lock->clock->context);
 
@@ -103,14 +38,14 @@ enum pawl_status migrate_lock_refuse(const struct migrate_lock *lock,
 static enum pawl_status put_job(struct migrate_lock *lock, struct pawl_put_result *result,
                                 struct pawl_error *err)
 {
-    char who[WHO_MAX];
+    char who[MIGRATE_WHO_MAX];
     pawl_time now = lock->clock->now(lock->clock->context);
     struct pawl_new_job job = { .payload = who, .priority = 5, .max_attempts = 1,
                                 .key = LOCK_KEY, .id = pawl_id_new(LOCK_QUEUE, now) };
     struct pawl_put put = { .queue = LOCK_QUEUE, .seq = 1, .jobs = &job,
                             .job_count = 1 };
 
-    write_who(who, now);
+    migrate_who_write(who, now);
     job.payload_size = strlen(who);
     random_bytes(put.session.b, sizeof put.session.b);
     lock->id = job.id;
@@ -183,7 +118,7 @@ static enum pawl_status look_at(struct migrate_lock *lock, struct pawl_id holder
                                 bool take_over, struct pawl_error *err)
 {
     struct pawl_job *job = NULL;
-    struct who who = { "?", "", 0, 0 };
+    struct migrate_who who = { "?", "", 0, 0 };
     enum pawl_status status = storage_get(lock->storage, LOCK_QUEUE, holder, &job, err);
 
     if (status == PAWL_NOT_FOUND)
@@ -191,11 +126,11 @@ static enum pawl_status look_at(struct migrate_lock *lock, struct pawl_id holder
     if (status < 0)
         return status;
     if (job->state == PAWL_PROCESSING) {
-        bool near = read_who(job, &who) && is_near(&who);
+        bool near = migrate_who_read(job, &who) && migrate_who_is_near(&who);
         name_holder(lock, &who);
         if (!near)
             status = PAWL_KEY_TAKEN;
-        else if (!is_dead(&who))
+        else if (!migrate_who_is_dead(&who))
             status = migrate_lock_refuse(lock, err);
         else if (take_over)
             status = end_claimed(lock->storage, job->owner, job, err);

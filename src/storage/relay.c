@@ -46,6 +46,19 @@ static enum pawl_status hold(struct batch *batch, unsigned states, size_t limit,
     return status;
 }
 
+/* Hold the next batch and take a turn for it. */
+static enum pawl_status hold_in_turn(struct batch *batch, size_t limit,
+                                     struct pawl_error *err)
+{
+    struct relay_turns *turns = batch->relay->turns;
+    enum pawl_status status;
+
+    relay_turns_lock(turns);
+    status = hold(batch, batch->relay->states, limit, err);
+    batch->turn = relay_turns_unlock(turns, batch->count > 0);
+    return status;
+}
+
 /* Settle the whole batch, in one step: a part of it would come again under another
  * number. What was at `to` already has a digest of zeroes, and is not counted. */
 static enum pawl_status settle(struct batch *batch, enum pawl_take_kind kind,
@@ -103,70 +116,6 @@ static void adapt(struct batch *batch)
     if (fit > batch->relay->limit)
         fit = batch->relay->limit;
     batch->relay->now = fit ? fit : 1;
-}
-
-/* --- turns ---------------------------------------------------------------------- */
-
-void relay_turns_init(struct relay_turns *turns)
-{
-    *turns = (struct relay_turns){ .given = 0 };
-    pthread_mutex_init(&turns->holding, NULL);
-    pthread_mutex_init(&turns->mutex, NULL);
-    pthread_cond_init(&turns->changed, NULL);
-}
-
-void relay_turns_clear(struct relay_turns *turns)
-{
-    pthread_cond_destroy(&turns->changed);
-    pthread_mutex_destroy(&turns->mutex);
-    pthread_mutex_destroy(&turns->holding);
-}
-
-/* Hold the next batch and take a turn for it. */
-static enum pawl_status hold_in_turn(struct batch *batch, size_t limit,
-                                     struct pawl_error *err)
-{
-    struct relay_turns *turns = batch->relay->turns;
-    enum pawl_status status;
-
-    if (!turns)
-        return hold(batch, batch->relay->states, limit, err);
-    pthread_mutex_lock(&turns->holding);
-    status = hold(batch, batch->relay->states, limit, err);
-    if (batch->count > 0)
-        batch->turn = turns->given++;
-    pthread_mutex_unlock(&turns->holding);
-    return status;
-}
-
-/* Wait for it. ECLOSED: what was before it has failed. */
-static enum pawl_status turn_begin(const struct batch *batch, struct pawl_error *err)
-{
-    struct relay_turns *turns = batch->relay->turns;
-    bool failed;
-
-    if (!turns)
-        return PAWL_OK;
-    pthread_mutex_lock(&turns->mutex);
-    while (turns->served != batch->turn)
-        pthread_cond_wait(&turns->changed, &turns->mutex);
-    failed = turns->failed;
-    pthread_mutex_unlock(&turns->mutex);
-    return failed ? pawl_error_set(err, PAWL_ECLOSED, "the batch before it failed")
-                  : PAWL_OK;
-}
-
-static void turn_end(const struct batch *batch, enum pawl_status status)
-{
-    struct relay_turns *turns = batch->relay->turns;
-
-    if (!turns)
-        return;
-    pthread_mutex_lock(&turns->mutex);
-    turns->served++;
-    turns->failed = turns->failed || status < 0;
-    pthread_cond_broadcast(&turns->changed);
-    pthread_mutex_unlock(&turns->mutex);
 }
 
 /* --- bringing in ---------------------------------------------------------------- */
@@ -320,16 +269,18 @@ static enum pawl_status deliver(struct batch *batch, size_t *merged,
 
 static enum pawl_status carry(struct batch *batch, struct pawl_error *err)
 {
-    enum pawl_status status = digest(batch, err), turn = turn_begin(batch, err);
+    struct relay_turns *turns = batch->relay->turns;
+    enum pawl_status status = digest(batch, err);
+    enum pawl_status before = relay_turns_begin(turns, batch->turn, err);
     size_t merged = 0;
 
     if (status >= 0)
-        status = turn;
+        status = before;
     if (status >= 0)
         status = deliver(batch, &merged, err);
     else if (batch->fresh)
         settle(batch, PAWL_TAKE_RELEASE, NULL); /* not sent */
-    turn_end(batch, status);
+    relay_turns_end(turns, status);
     if (status >= 0)
         status = settle(batch, batch->relay->kept ? PAWL_TAKE_PASS
                                                   : PAWL_TAKE_CONFIRM, err);

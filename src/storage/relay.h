@@ -24,21 +24,10 @@
 #ifndef PAWL_SRC_STORAGE_RELAY_H
 #define PAWL_SRC_STORAGE_RELAY_H
 
-#include <pthread.h>
-
+#include "storage/relay_turns.h"
 #include "storage/storage.h"
 
 #define RELAY_BATCH_MAX 1000
-
-struct relay_turns {
-    pthread_mutex_t holding; /* one holds at a time; then its turn is known */
-    pthread_mutex_t mutex;   /* guards the rest, and comes after `holding` */
-    pthread_cond_t changed;
-    uint64_t given, served;
-    bool failed;
-};
-void relay_turns_init(struct relay_turns *turns);
-void relay_turns_clear(struct relay_turns *turns);
 
 struct relay {
     struct pawl_storage *from, *to;
