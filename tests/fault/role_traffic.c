@@ -17,7 +17,6 @@
 #include "util/clock.h"
 
 #define THREADS_MAX 16
-#define LOOK_EVERY 16 /* jobs; how far ahead of the workers are we? */
 
 struct traffic {
     struct pawl *pawl;
@@ -27,7 +26,6 @@ struct traffic {
     long pause_us;
     bool priorities; /* all of them, instead of the default */
     bool stubborn;   /* never take no for an answer */
-    long ahead;      /* pause while so many are pending; 0: never */
     long least_us, work_us; /* a job takes the one, and up to the other more */
     uint64_t seed;
 };
@@ -82,22 +80,10 @@ static void produce_one(struct producer *p)
                 stored ? "" : err.message);
 }
 
-static bool far_ahead(struct traffic *t)
-{
-    struct pawl_stats *stats = NULL;
-    if (pawl_stats(t->pawl, t->queue, &stats, NULL) != PAWL_OK)
-        return false;
-    bool far = stats->queues[0].jobs[PAWL_PENDING] > (uint64_t)t->ahead;
-    pawl_stats_free(stats);
-    return far;
-}
-
 static void *produce(void *context)
 {
     struct producer *p = context;
     for (long i = 0; p->traffic->count == 0 || i < p->traffic->count; i++) {
-        while (p->traffic->ahead > 0 && i % LOOK_EVERY == 0 && far_ahead(p->traffic))
-            usleep(10000);
         produce_one(p);
         pause_up_to(p->traffic->pause_us, seeded(&p->random));
     }
@@ -188,7 +174,6 @@ static struct traffic traffic_open(const struct role_args *args)
         .pause_us = arg_number(args, "pause_us", 0),
         .priorities = arg_number(args, "priorities", 0) != 0,
         .stubborn = arg_number(args, "stubborn", 0) != 0,
-        .ahead = arg_number(args, "ahead", 0),
         .least_us = arg_number(args, "least_us", 0),
         .work_us = arg_number(args, "work_us", 0),
         .seed = (uint64_t)arg_number(args, "seed", 1),
