@@ -60,8 +60,9 @@ struct pawl_storage_config {
     /* Only understand the URL and set `where`; nothing but close follows. Asked of
      * storages that are `remote`. */
     bool url_only;
-    /* Only health and close follow: a store that is not there is not made, and not
-     * missed. Asked of storages that are `remote`. */
+    /* Only health and close follow, and nothing is made. A server without a store is
+     * as good as one with it; a file that is missing is NOT_FOUND, or what would keep
+     * it from being made: EINVAL, EDENIED. */
     bool health_only;
 };
 

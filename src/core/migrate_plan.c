@@ -142,7 +142,8 @@ static enum pawl_status look_there(struct pawl_migration *m,
     return status;
 }
 
-/* Also of a server that has no store yet, which is the usual case. */
+/* Also of a server that has no store yet, which is the usual case, and whether a file
+ * that is not there could be made. */
 static enum pawl_status look_at_health(struct pawl_migration *m, struct pawl_error *err)
 {
     struct pawl_storage *opened = NULL;
@@ -155,6 +156,8 @@ static enum pawl_status look_at_health(struct pawl_migration *m, struct pawl_err
                                               .deadline = m->options.deadline,
                                               .bare = true, .health_only = true };
         status = storage_open(m->options.to, &config, NULL, &opened, err);
+        if (status < 0)
+            pawl_error_prefix(err, "target");
     }
     if (status == PAWL_OK)
         status = storage_health(m->to ? m->to : opened, &health, err);

@@ -118,9 +118,6 @@ static enum pawl_status open_url(const char *url,
 
     if (ops && ops->remote)
         status = failover_open(ops, plain, config, log, &storage, err);
-    else if (config->health_only)
-        status = pawl_error_set(err, PAWL_NOT_FOUND,
-                                "a store has no health before it is made");
     else
         status = storage_open_plain(plain, config, &storage, err);
     if (status == PAWL_OK && traced && log)

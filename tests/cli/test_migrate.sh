@@ -40,6 +40,13 @@ refused "an unknown scheme at the source" 2 "pawl migrate: source: 'mysql' is no
 run migrate --from "sqlite:$work/none.db" --to "$r"
 refused "a source that does not exist" 3 "pawl migrate: source: *none.db*"
 ok "which is not made" test ! -e none.db
+for more in "" --dry-run; do
+    run migrate --from "$a" --to "sqlite:$work/no/where.db" $more
+    refused "a target that cannot be made${more:+, not moved to}" 2 "pawl migrate: target: folder '$work/no' does not exist: make it first"
+done
+run migrate --from "$a" --to "sqlite:$work/yet.db" --dry-run
+ok "a target that can be made" test "$code" -eq 0
+ok "which is not made either, by a plan" test ! -e yet.db
 run migrate --from "$a" --to redis://127.0.0.1:1/
 refused "an unreachable target" 69 "pawl migrate: target: *127.0.0.1:1*"
 run migrate --from redis://127.0.0.1:1/ --to "$a"
@@ -117,7 +124,7 @@ run migrate --from "$a" --to "$r" --finalize
 ok "no copy to finalize" test "$code" = 3
 like "is said" "$err" "pawl migrate: there is no copy to '*' to settle"
 run migrate --from "$a" --to "$r" -q mail --copy --verify
-ok "a copy" done_as "*301 copied, and held at the source*301 are what they were*"
+ok "a copy" done_as "*301 copied, and held at the source*301 are what they were*next: set PAWL_URL=$r*then: the same with --finalize *with --rollback takes them back"
 is "is there, and held here" "$(count "$r" mail pending) $(count "$a" mail held)" "301 301"
 run migrate --from "$a" --to "$r"
 is "a move is refused" "$code" 1
@@ -133,7 +140,7 @@ run migrate --from "$a" --to "$r" --rollback
 is "rolled back after they ran" "$code $(count "$a" mail pending) $(count "$a" mail held)" "0 3 0"
 run migrate --from "$a" --to "$r" -q mail --copy
 run migrate --from "$a" --to "$r" --rollback
-ok "rolled back before" done_as "*3 taken back; the queue is paused at the target*"
+ok "rolled back before" done_as "*3 taken back; the queue is paused at the target*next: set PAWL_URL=$a"
 is "they are here again, and not there" "$(count "$a" mail pending) $(count "$r" mail pending)" "3 0"
 run migrate --from "$a" --to "$r" -q mail --copy
 run migrate --from "$a" --to "$r" --finalize

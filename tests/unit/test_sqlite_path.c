@@ -22,7 +22,7 @@ static unsigned mode_of(const char *path)
 }
 
 /* Resolve, expecting a refusal with exactly this text ("%s" is the folder). */
-static void refused(const char *location, bool must_exist, enum pawl_status status,
+static void refused(const char *location, enum path_use use, enum pawl_status status,
                     const char *format)
 {
     struct sqlite_path path = { 0 };
@@ -33,7 +33,7 @@ static void refused(const char *location, bool must_exist, enum pawl_status stat
     snprintf(text, sizeof text, "%.*s%s%s", mark ? (int)(mark - format) : 0, format,
              mark ? real : "", mark ? mark + 2 : format);
     free(real);
-    ck_assert_int_eq(path_resolve(location, must_exist, &path, &err), status);
+    ck_assert_int_eq(path_resolve(location, use, &path, &err), status);
     ck_assert_str_eq(err.message, text);
     ck_assert_ptr_null(path.file);
 }
@@ -47,7 +47,7 @@ START_TEST(default_file)
     struct pawl_error err = { 0 };
     setenv("XDG_STATE_HOME", fixture_path("state/deep"), 1);
     umask(0);
-    ck_assert_int_eq(path_resolve("", false, &path, &err), PAWL_OK);
+    ck_assert_int_eq(path_resolve("", PATH_OPEN, &path, &err), PAWL_OK);
     ck_assert_str_eq(strrchr(path.file, '/'), "/pawl.db");
     ck_assert(strstr(path.file, "/state/deep/pawl/"));
     ck_assert(!path.exists);
@@ -57,7 +57,7 @@ START_TEST(default_file)
 
     setenv("XDG_STATE_HOME", "relative", 1);
     setenv("HOME", fixture_dir.path, 1);
-    ck_assert_int_eq(path_resolve("", false, &path, &err), PAWL_OK);
+    ck_assert_int_eq(path_resolve("", PATH_OPEN, &path, &err), PAWL_OK);
     ck_assert(strstr(path.file, "/.local/state/pawl/pawl.db"));
     free(path.file);
 }
@@ -66,11 +66,30 @@ END_TEST
 START_TEST(default_file_refused)
 {
     setenv("XDG_STATE_HOME", fixture_path("none"), 1);
-    refused("", true, PAWL_NOT_FOUND, "'%s/none/pawl' does not exist");
+    refused("", PATH_EXISTING, PAWL_NOT_FOUND, "'%s/none/pawl' does not exist");
     unsetenv("XDG_STATE_HOME");
     unsetenv("HOME");
-    refused("", false, PAWL_EINVAL,
+    refused("", PATH_OPEN, PAWL_EINVAL,
             "neither XDG_STATE_HOME nor HOME is set: name a file, sqlite:PATH");
+}
+END_TEST
+
+/* Could it be made? Nothing is. */
+START_TEST(only_looked_at)
+{
+    char *folder = fixture_path("f"), *file = fixture_path("f/a.db");
+    char text[500];
+    snprintf(text, sizeof text, "folder '%s' does not exist: make it first", folder);
+    refused(file, PATH_LOOK, PAWL_EINVAL, text);
+    ck_assert_int_eq(mkdir(folder, 0700), 0);
+    refused(file, PATH_LOOK, PAWL_NOT_FOUND, "'%s/f/a.db' does not exist");
+    setenv("XDG_STATE_HOME", fixture_path("state"), 1);
+    refused("", PATH_LOOK, PAWL_NOT_FOUND, "'%s/state/pawl' does not exist");
+    ck_assert_int_eq(access(fixture_path("state"), F_OK), -1);
+    if (geteuid() == 0)
+        return; /* who may write everywhere */
+    chmod(folder, 0500);
+    refused(file, PATH_LOOK, PAWL_EDENIED, "cannot make a file in '%s/f': Permission denied");
 }
 END_TEST
 
@@ -82,13 +101,13 @@ START_TEST(real_name)
     ck_assert_int_eq(mkdir(fixture_path("real"), 0755), 0);
     ck_assert_int_eq(symlink("real", fixture_path("link")), 0);
     write_file(fixture_path("real/a.db"), 0600);
-    ck_assert_int_eq(path_resolve(fixture_path("link/a.db"), true, &path, &err),
+    ck_assert_int_eq(path_resolve(fixture_path("link/a.db"), PATH_EXISTING, &path, &err),
                      PAWL_OK);
     ck_assert(strstr(path.file, "/real/a.db"));
     ck_assert(path.exists);
     free(path.file);
     ck_assert_int_eq(chdir(fixture_dir.path), 0);
-    ck_assert_int_eq(path_resolve("a.db", false, &path, &err), PAWL_OK);
+    ck_assert_int_eq(path_resolve("a.db", PATH_OPEN, &path, &err), PAWL_OK);
     ck_assert_int_eq(path.file[0], '/');
     free(path.file);
     ck_assert_int_eq(chdir("/"), 0);
@@ -100,33 +119,33 @@ START_TEST(files_refused)
     char *file = fixture_path("a.db"), *other = fixture_path("b.db");
     write_file(other, 0600);
     ck_assert_int_eq(symlink(other, file), 0);
-    refused(file, false, PAWL_EDENIED,
+    refused(file, PATH_OPEN, PAWL_EDENIED,
             "'%s/a.db' is a symbolic link: name the file itself");
     unlink(file);
     ck_assert_int_eq(symlink("/nonexistent", file), 0);
-    refused(file, false, PAWL_EDENIED,
+    refused(file, PATH_OPEN, PAWL_EDENIED,
             "'%s/a.db' is a symbolic link: name the file itself");
     unlink(file);
     ck_assert_int_eq(link(other, file), 0);
-    refused(file, false, PAWL_EDENIED,
+    refused(file, PATH_OPEN, PAWL_EDENIED,
             "'%s/a.db' has a second name (a hard link), which SQLite cannot lock "
             "safely: copy it instead");
     unlink(file);
     ck_assert_int_eq(mkfifo(file, 0600), 0);
-    refused(file, false, PAWL_EDENIED, "'%s/a.db' is not a plain file");
+    refused(file, PATH_OPEN, PAWL_EDENIED, "'%s/a.db' is not a plain file");
     unlink(file);
     ck_assert_int_eq(mkdir(file, 0700), 0);
-    refused(file, false, PAWL_EDENIED,
+    refused(file, PATH_OPEN, PAWL_EDENIED,
             "'%s/a.db' is a folder: name a file in it");
     rmdir(file);
-    refused(file, true, PAWL_NOT_FOUND, "'%s/a.db' does not exist");
-    refused("/", false, PAWL_EDENIED, "'/' is a folder: name a file in it");
+    refused(file, PATH_EXISTING, PAWL_NOT_FOUND, "'%s/a.db' does not exist");
+    refused("/", PATH_OPEN, PAWL_EDENIED, "'/' is a folder: name a file in it");
     if (geteuid() != 0)
         return;
     unlink(other);
     write_file(file, 0600);
     ck_assert_int_eq(chown(file, 12345, 12345), 0);
-    refused(file, false, PAWL_EDENIED, "'%s/a.db' belongs to another user");
+    refused(file, PATH_OPEN, PAWL_EDENIED, "'%s/a.db' belongs to another user");
 }
 END_TEST
 
@@ -137,28 +156,28 @@ START_TEST(folders_refused)
     struct pawl_error err = { 0 };
     char text[500];
     snprintf(text, sizeof text, "folder '%s' does not exist: make it first", folder);
-    refused(file, false, PAWL_EINVAL, text);
+    refused(file, PATH_OPEN, PAWL_EINVAL, text);
 
     ck_assert_int_eq(mkdir(folder, 0700), 0);
     chmod(folder, 0777);
-    refused(file, false, PAWL_EDENIED,
+    refused(file, PATH_OPEN, PAWL_EDENIED,
             "folder '%s/f' can be written by other users: use chmod go-w, or "
             "another folder");
     chmod(folder, 01777); /* as /tmp */
-    ck_assert_int_eq(path_resolve(file, false, &path, &err), PAWL_OK);
+    ck_assert_int_eq(path_resolve(file, PATH_OPEN, &path, &err), PAWL_OK);
     free(path.file);
     chmod(folder, 0775); /* our own group */
-    ck_assert_int_eq(path_resolve(file, false, &path, &err), PAWL_OK);
+    ck_assert_int_eq(path_resolve(file, PATH_OPEN, &path, &err), PAWL_OK);
     free(path.file);
     path.file = NULL;
     if (geteuid() != 0)
         return;
     ck_assert_int_eq(chown(folder, 0, 12345), 0);
-    refused(file, false, PAWL_EDENIED,
+    refused(file, PATH_OPEN, PAWL_EDENIED,
             "folder '%s/f' can be written by other users: use chmod go-w, or "
             "another folder");
     ck_assert_int_eq(chown(folder, 12345, 0), 0);
-    refused(file, false, PAWL_EDENIED,
+    refused(file, PATH_OPEN, PAWL_EDENIED,
             "folder '%s/f' belongs to another user");
 }
 END_TEST
@@ -297,6 +316,7 @@ int main(void)
     tcase_add_checked_fixture(t, fixture_setup, fixture_teardown);
     tcase_add_test(t, default_file);
     tcase_add_test(t, default_file_refused);
+    tcase_add_test(t, only_looked_at);
     tcase_add_test(t, real_name);
     tcase_add_test(t, files_refused);
     tcase_add_test(t, folders_refused);

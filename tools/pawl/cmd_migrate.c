@@ -182,7 +182,11 @@ static int migrate_go(struct migrate *m, struct pawl_migration *migration)
     migrate_show_end(&m->show);
     if (status != PAWL_OK)
         return cli_error(m->cli, status, &err);
-    migrate_show_report(&m->show, plan, migrate_done(m), m->options.to);
+    migrate_show_report(&m->show, plan, migrate_done(m),
+                        m->mode == ROLLBACK ? m->options.from : m->options.to,
+                        m->mode == COPY ? "then: the same with --finalize deletes them at "
+                                          "the source, with --rollback takes them back"
+                                        : NULL);
     return CLI_DONE;
 }
 

@@ -232,11 +232,12 @@ static void shown_url(const char *url, char *text, size_t size)
         snprintf(text, size, "%s", url);
 }
 
+/* Of a file it can only name the usual one. */
 static const char *storage_variable(const char *url)
 {
     if (strncmp(url, "redis", 5) == 0)
         return "JOB_QUEUE_STORAGE=redis";
-    return strncmp(url, "sqlite:", 7) == 0 ? "JOB_QUEUE_STORAGE=sqlite" : NULL;
+    return strcmp(url, "sqlite:") == 0 ? "JOB_QUEUE_STORAGE=sqlite" : NULL;
 }
 
 static json_t *report_json(const struct pawl_migrate_plan *plan, const char *done,
@@ -288,7 +289,7 @@ static void print_queue(const struct migrate_show *show,
 
 void migrate_show_report(const struct migrate_show *show,
                          const struct pawl_migrate_plan *plan, const char *done,
-                         const char *url)
+                         const char *url, const char *after)
 {
     const char *variable = storage_variable(url);
     char text[1200] = "PAWL_URL=";
@@ -302,4 +303,6 @@ void migrate_show_report(const struct migrate_show *show,
     print_escaped("next: set ", text);
     if (variable)
         printf("  (or %s, where that is how it is configured)\n", variable);
+    if (after)
+        puts(after);
 }

@@ -27,9 +27,10 @@ void migrate_show_merged(struct migrate_show *show, const struct pawl_job *job,
                          struct pawl_id holder);
 /* Take the bar away, before anything else is printed. */
 void migrate_show_end(struct migrate_show *show);
-/* `done`: "moved", "copied", ...; `url`: of the target. */
+/* `done`: "moved", "copied", ...; `url`: where the jobs are now; `after`: what remains
+ * to be done, or NULL. */
 void migrate_show_report(const struct migrate_show *show,
                          const struct pawl_migrate_plan *plan, const char *done,
-                         const char *url);
+                         const char *url, const char *after);
 
 #endif

@@ -22,7 +22,8 @@ static enum pawl_status memory_open(struct pawl_storage *storage,
         return pawl_error_set(err, PAWL_EINVAL,
                               "memory storage has no options, but got '?%s'",
                               config->options);
-    return memory_store_join(self, config->location, config->must_exist, err);
+    return memory_store_join(self, config->location,
+                             config->must_exist || config->health_only, err);
 }
 
 static void memory_close(struct pawl_storage *storage)

@@ -203,7 +203,14 @@ enum pawl_status path_usual(char file[PATH_MAX], struct pawl_error *err)
     return status;
 }
 
-enum pawl_status path_resolve(const char *location, bool must_exist,
+static enum pawl_status path_can_be_made(const char *folder, struct pawl_error *err)
+{
+    if (access(folder, W_OK | X_OK) == 0)
+        return PAWL_OK;
+    return path_errno("make a file in", folder, errno, err);
+}
+
+enum pawl_status path_resolve(const char *location, enum path_use use,
                               struct sqlite_path *out, struct pawl_error *err)
 {
     char given[PATH_MAX], folder[PATH_MAX], file[PATH_MAX];
@@ -212,11 +219,12 @@ enum pawl_status path_resolve(const char *location, bool must_exist,
     enum pawl_status status = explicit
                                   ? path_split(location, given, &name, err)
                                   : path_default_folder(given, err);
-    if (status == PAWL_OK && !explicit && !must_exist)
+    if (status == PAWL_OK && !explicit && use == PATH_OPEN)
         status = path_make_folders(given, err);
     if (status == PAWL_OK)
         status = path_real_folder(given, folder, err);
-    if (status == PAWL_NOT_FOUND && must_exist)
+    if (status == PAWL_NOT_FOUND &&
+        (use == PATH_EXISTING || (use == PATH_LOOK && !explicit)))
         return path_not_found(explicit ? location : given, err);
     if (status == PAWL_NOT_FOUND)
         return pawl_error_set(err, PAWL_EINVAL,
@@ -230,10 +238,14 @@ enum pawl_status path_resolve(const char *location, bool must_exist,
         return pawl_error_set(err, PAWL_EINVAL, "the path is too long");
     status = path_check_file(file, err);
     bool exists = status != PAWL_NOT_FOUND;
-    if (!exists && must_exist)
+    if (!exists && use == PATH_EXISTING)
         return path_not_found(file, err);
     if (status < 0 || (status = path_check_folder(folder, err)) < 0)
         return status;
+    if (!exists && use == PATH_LOOK) {
+        status = path_can_be_made(folder, err);
+        return status < 0 ? status : path_not_found(file, err);
+    }
     out->file = strdup(file);
     out->exists = exists;
     return out->file ? PAWL_OK

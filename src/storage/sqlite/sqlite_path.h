@@ -24,11 +24,17 @@ struct sqlite_path {
     bool exists;
 };
 
+/* What for? */
+enum path_use {
+    PATH_OPEN,     /* it is made where it is missing, the default file's folders, too */
+    PATH_EXISTING, /* missing: NOT_FOUND */
+    PATH_LOOK      /* could it be made? Nothing is. Missing, and it could: NOT_FOUND */
+};
+
 /* Find the file that `location` (what follows "sqlite:") names; "" is the default
- * file, whose folders are made if missing unless `must_exist`. NOT_FOUND:
- * must_exist and it does not. EDENIED: not ours to use, and why. EINVAL: the
- * folder does not exist, or no default can be told. */
-enum pawl_status path_resolve(const char *location, bool must_exist,
+ * file. EDENIED: not ours to use, and why. EINVAL: the folder does not exist, or no
+ * default can be told. */
+enum pawl_status path_resolve(const char *location, enum path_use use,
                               struct sqlite_path *out, struct pawl_error *err);
 /* The default file's name, its folders made, and nothing else looked at. */
 enum pawl_status path_usual(char file[PATH_MAX], struct pawl_error *err);

@@ -85,6 +85,9 @@ static enum pawl_status sqlite_open(struct pawl_storage *self,
 {
     struct sqlite_storage *s = self_of(self);
     struct sqlite_path path = { 0 };
+    enum path_use use = config->must_exist    ? PATH_EXISTING
+                        : config->health_only ? PATH_LOOK
+                                              : PATH_OPEN;
     bool ready = false;
     s->clock = config->clock;
     /* A century is for ever, and leaves room to count in ns. */
@@ -93,7 +96,7 @@ static enum pawl_status sqlite_open(struct pawl_storage *self,
                       : 10 * PAWL_DURATION_MAX;
     enum pawl_status status = path_options(config->options, &s->normal, err);
     if (status == PAWL_OK)
-        status = path_resolve(config->location, config->must_exist, &path, err);
+        status = path_resolve(config->location, use, &path, err);
     if (status != PAWL_OK)
         return status;
     s->path = path.file;
