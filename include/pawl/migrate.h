@@ -76,7 +76,7 @@ struct pawl_migrate_queue {
     uint64_t duplicates; /* were there already; theirs stayed */
     uint64_t verified;   /* read back as they went */
     uint64_t unseen;     /* not there any more to be read back: done and trimmed */
-    bool is_written;     /* still got jobs at the source at the very end */
+    bool is_written;     /* at the very end jobs still came at the source, or ran */
     /* The proof: how many left and arrived in this migration, whoever ran it, and the
      * sums of their digests in hex. */
     uint64_t left, arrived;
@@ -93,6 +93,8 @@ struct pawl_migrate_plan {
     const char *from, *to; /* where they are, for people; never a password */
     bool is_new;           /* there is no store at the target yet: it will be made */
     bool is_resumed;       /* goes on with one that was not finished */
+    bool is_unfinished;    /* after a run of some queues: a batch of another one is
+                              still under way from before. Run it for that, too */
     struct pawl_migrate_queue *queues; /* sorted by name */
     size_t queue_count;
     size_t problem_count; /* beyond what is in the array nothing is told */
@@ -113,13 +115,14 @@ pawl_migrate_plan(const struct pawl_migration *migration);
  * and it can be run again. */
 PAWL_API enum pawl_status pawl_migrate_run(struct pawl_migration *migration,
                                            struct pawl_error *err);
-/* What a copy left held at the source: delete it, */
+/* What a copy left held at the source: delete it, after the proof, */
 PAWL_API enum pawl_status pawl_migrate_finalize(struct pawl_migration *migration,
                                                 struct pawl_error *err);
 /* or take it back: what nobody touched at the target is removed there and released
  * here; what was touched lives there. The queues are paused at the target, and stay
- * so. `moved` counts what came back, `duplicates` what stayed there. PAWL_NOT_FOUND
- * of both: there is no copy. */
+ * so. `moved` counts what came back, `duplicates` what stayed there. Once begun, only
+ * this can go on (PAWL_EDENIED), and all queues come back (PAWL_EINVAL: some were
+ * named). PAWL_NOT_FOUND of both: there is no copy. */
 PAWL_API enum pawl_status pawl_migrate_rollback(struct pawl_migration *migration,
                                                 struct pawl_error *err);
 /* NULL is fine. */

@@ -226,7 +226,32 @@ static enum pawl_status take_lock(struct pawl_migration *m, struct pawl_error *e
     return status;
 }
 
-enum pawl_status migrate_begin(struct pawl_migration *m, struct pawl_error *err)
+/* The plan has looked, too, but that was before the lock. */
+static enum pawl_status check_note(const struct pawl_migration *m, enum migrate_act act,
+                                   struct pawl_error *err)
+{
+    const struct migrate_note *note = &m->note;
+    const char *first = "run that again first";
+    const char *what = NULL;
+
+    if (strcmp(note->to, m->to->where) != 0)
+        what = "a migration";
+    else if (note->back && act != MIGRATE_ROLLBACK)
+        what = "the rollback of a copy";
+    else if (act == MIGRATE_RUN && !note->copy && m->options.copy)
+        what = "a move";
+    if (what)
+        return pawl_error_set(err, PAWL_EDENIED, "%s to '%.100s' is not finished: %s",
+                              what, note->to, first);
+    if (act == MIGRATE_RUN && note->copy && !m->options.copy)
+        return pawl_error_set(err, PAWL_EDENIED,
+                              "a copy to '%.100s' is not settled: finalize it or roll it "
+                              "back first", note->to);
+    return PAWL_OK;
+}
+
+enum pawl_status migrate_begin(struct pawl_migration *m, enum migrate_act act,
+                               struct pawl_error *err)
 {
     enum pawl_status status = check_plan(m, err);
 
@@ -239,11 +264,7 @@ enum pawl_status migrate_begin(struct pawl_migration *m, struct pawl_error *err)
     if (status != PAWL_OK)
         return status;
     status = migrate_note_read(m->from, &m->note, err);
-    if (status == PAWL_OK && strcmp(m->note.to, m->to->where) != 0)
-        return pawl_error_set(err, PAWL_EDENIED,
-                              "a migration to '%.100s' is not finished: run that again "
-                              "first", m->note.to);
-    return status;
+    return status == PAWL_OK ? check_note(m, act, err) : status;
 }
 
 static void forget_tallies(struct pawl_migration *m)

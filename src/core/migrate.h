@@ -39,8 +39,11 @@ enum pawl_status migrate_conflicts_find(struct pawl_migration *m,
 void migrate_problem(struct pawl_migration *m, bool is_fatal, const char *format, ...)
     PAWL_PRINTF(3, 4);
 
-/* Begin a call: the target made, the lock taken, the note read or written. */
-enum pawl_status migrate_begin(struct pawl_migration *m, struct pawl_error *err);
+enum migrate_act { MIGRATE_RUN, MIGRATE_FINALIZE, MIGRATE_ROLLBACK };
+/* Begin a call: the target made, the lock taken, the note read. NOT_FOUND: there is
+ * none. EDENIED: what was begun before is something else, and comes first. */
+enum pawl_status migrate_begin(struct pawl_migration *m, enum migrate_act act,
+                               struct pawl_error *err);
 /* End it. `done`: nothing is left of the migration, not even its note. */
 void migrate_end(struct pawl_migration *m, bool done);
 /* Between two steps: see that the lock is still ours, tell how far it is. */

@@ -57,15 +57,18 @@ static enum pawl_status settle(struct pawl_migration *m, const char *queue,
 
 /* --- beginning ----------------------------------------------------------------------- */
 
-/* There must be a copy; what of it was under way arrives first. */
-static enum pawl_status begin(struct pawl_migration *m, struct pawl_error *err)
+/* There must be a copy; what of it was under way arrives first. A rollback that has
+ * released jobs must not be followed by anything else: another copy would send the same
+ * batches under the same numbers, and the target answer what it did the first time. */
+static enum pawl_status begin(struct pawl_migration *m, enum migrate_act act,
+                              struct pawl_error *err)
 {
     enum pawl_status status;
     size_t i;
 
     m->options.copy = true;
     m->options.verify = false;
-    status = migrate_begin(m, err);
+    status = migrate_begin(m, act, err);
     if (status == PAWL_OK && !m->note.copy)
         status = PAWL_NOT_FOUND;
     if (status == PAWL_NOT_FOUND)
@@ -78,6 +81,10 @@ static enum pawl_status begin(struct pawl_migration *m, struct pawl_error *err)
     migrate_prepare(m);
     for (i = 0; i < m->plan.queue_count && status == PAWL_OK; i++)
         status = migrate_resume(m, &m->plan.queues[i], err);
+    if (status == PAWL_OK && act == MIGRATE_FINALIZE)
+        status = migrate_prove(m, err);
+    if (status == PAWL_OK && act == MIGRATE_ROLLBACK)
+        status = migrate_note_turn_back(m->from, &m->clock, &m->note, err);
     return status;
 }
 
@@ -85,10 +92,10 @@ typedef enum pawl_status settle_fn(struct pawl_migration *m,
                                    struct pawl_migrate_queue *queue,
                                    struct pawl_error *err);
 
-static enum pawl_status for_all(struct pawl_migration *m, settle_fn *settle_queue,
-                                struct pawl_error *err)
+static enum pawl_status for_all(struct pawl_migration *m, enum migrate_act act,
+                                settle_fn *settle_queue, struct pawl_error *err)
 {
-    enum pawl_status status = begin(m, err);
+    enum pawl_status status = begin(m, act, err);
     size_t i;
 
     for (i = 0; i < m->plan.queue_count && status == PAWL_OK; i++) {
@@ -129,7 +136,7 @@ static enum pawl_status finalize(struct pawl_migration *m,
 
 enum pawl_status pawl_migrate_finalize(struct pawl_migration *m, struct pawl_error *err)
 {
-    return for_all(m, finalize, err);
+    return for_all(m, MIGRATE_FINALIZE, finalize, err);
 }
 
 /* --- rollback ---------------------------------------------------------------------------- */
@@ -144,7 +151,8 @@ static enum pawl_status pause_there(struct pawl_migration *m, const char *queue,
     return status < 0 ? status : PAWL_OK;
 }
 
-/* Is it there, and as it came? */
+/* Is it there, and as it came? One whose unique key was held arrives as cancelled and
+ * without it; one that was cancelled later was somebody's decision. */
 static enum pawl_status look(struct pawl_migration *m, const struct pawl_job *job,
                              bool *is_there, bool *is_untouched, struct pawl_error *err)
 {
@@ -153,78 +161,117 @@ static enum pawl_status look(struct pawl_migration *m, const struct pawl_job *jo
 
     *is_there = status == PAWL_OK;
     *is_untouched = status == PAWL_OK && there->epoch == job->epoch &&
-                    there->state != PAWL_PROCESSING &&
+                    there->state != PAWL_PROCESSING && there->state != PAWL_HELD &&
                     (there->finished_at == job->finished_at ||
-                     there->state == PAWL_CANCELLED);
+                     (there->state == PAWL_CANCELLED && job->key[0] && !there->key[0]));
     pawl_job_free(there);
     return status == PAWL_NOT_FOUND ? PAWL_OK : status;
 }
 
-/* Tell those that come back, which are passed on, from those that live there, which
- * are let go of. */
-static enum pawl_status sort_out(struct pawl_migration *m,
-                                 struct pawl_migrate_queue *queue,
-                                 const struct taken *taken, struct pawl_error *err)
-{
+/* Which of those that were taken come back, and which live there, or did, and are let
+ * go of here. `missing`: of a job that is not there, is it one that comes back? */
+struct sorted {
     struct pawl_id back[RELAY_BATCH_MAX], gone[RELAY_BATCH_MAX];
-    size_t back_count = 0, gone_count = 0, i;
-    enum pawl_status status = PAWL_OK;
+    size_t back_count, gone_count;
+};
 
+static enum pawl_status sort_out(struct pawl_migration *m, const struct taken *taken,
+                                 bool missing, struct sorted *sorted,
+                                 struct pawl_error *err)
+{
+    enum pawl_status status = PAWL_OK;
+    size_t i;
+
+    sorted->back_count = sorted->gone_count = 0;
     for (i = 0; i < taken->count && status == PAWL_OK; i++) {
         bool is_there, is_untouched;
         status = look(m, taken->jobs[i], &is_there, &is_untouched, err);
-        if (is_untouched)
-            back[back_count++] = taken->jobs[i]->id;
+        if (is_untouched || (!is_there && missing))
+            sorted->back[sorted->back_count++] = taken->jobs[i]->id;
         else
-            gone[gone_count++] = taken->jobs[i]->id;
+            sorted->gone[sorted->gone_count++] = taken->jobs[i]->id;
     }
-    if (status == PAWL_OK)
-        status = settle(m, queue->name, m->kept, PAWL_TAKE_CONFIRM, gone, gone_count,
-                        err);
-    if (status == PAWL_OK)
-        status = settle(m, queue->name, m->kept, PAWL_TAKE_PASS, back, back_count, err);
-    queue->duplicates += gone_count;
     return status;
 }
 
+/* What cannot be removed there lives there after all. */
 static enum pawl_status remove_there(struct pawl_migration *m, const char *queue,
-                                     const struct pawl_id *ids, size_t count,
-                                     struct pawl_error *err)
+                                     struct sorted *sorted, struct pawl_error *err)
 {
-    enum pawl_status results[RELAY_BATCH_MAX];
+    enum pawl_status results[RELAY_BATCH_MAX], status;
     struct pawl_alter in = { .queue = queue, .kind = PAWL_ALTER_REMOVE,
-                             .from_states = ~0u, .ids = ids, .id_count = count };
+                             .from_states = ~0u, .ids = sorted->back,
+                             .id_count = sorted->back_count };
     struct pawl_alter_reply out = { .results = results };
-    enum pawl_status status = storage_alter(m->to, &in, &out, err);
+    size_t i, kept = 0;
 
-    return status < 0 ? status : PAWL_OK;
+    if (sorted->back_count == 0)
+        return PAWL_OK;
+    status = storage_alter(m->to, &in, &out, err);
+    if (status < 0)
+        return status;
+    for (i = 0; i < sorted->back_count; i++)
+        if (results[i] == PAWL_OK || results[i] == PAWL_NOT_FOUND)
+            sorted->back[kept++] = sorted->back[i];
+        else
+            sorted->gone[sorted->gone_count++] = sorted->back[i];
+    sorted->back_count = kept;
+    return PAWL_OK;
 }
 
-/* All under BACK: gone there, then free here. */
+/* All under BACK: gone there, then free here. An earlier rollback may have put them
+ * there and died, and somebody have resumed the queue since: so they are looked at
+ * again. */
 static enum pawl_status bring_back(struct pawl_migration *m,
                                    struct pawl_migrate_queue *queue,
                                    struct pawl_error *err)
 {
     struct pawl_session mark = migrate_mark(m, BACK);
-    struct pawl_id ids[RELAY_BATCH_MAX];
+    struct sorted sorted;
     struct taken taken;
     enum pawl_status status;
-    size_t i;
 
     do {
         status = take(m, queue->name, mark, &taken, err);
         if (status != PAWL_OK || taken.count == 0)
             return status;
-        for (i = 0; i < taken.count; i++)
-            ids[i] = taken.jobs[i]->id;
-        status = remove_there(m, queue->name, ids, taken.count, err);
+        status = pause_there(m, queue->name, err);
         if (status == PAWL_OK)
-            status = settle(m, queue->name, mark, PAWL_TAKE_RELEASE, ids, taken.count,
-                            err);
-        queue->moved += taken.count;
-        m->progress.moved += taken.count;
+            status = sort_out(m, &taken, true, &sorted, err);
+        if (status == PAWL_OK)
+            status = remove_there(m, queue->name, &sorted, err);
+        if (status == PAWL_OK)
+            status = settle(m, queue->name, mark, PAWL_TAKE_CONFIRM, sorted.gone,
+                            sorted.gone_count, err);
+        if (status == PAWL_OK)
+            status = settle(m, queue->name, mark, PAWL_TAKE_RELEASE, sorted.back,
+                            sorted.back_count, err);
+        queue->duplicates += sorted.gone_count;
+        queue->moved += sorted.back_count;
+        m->progress.moved += sorted.back_count;
         taken_clear(&taken);
     } while (status == PAWL_OK);
+    return status;
+}
+
+/* A batch of those that have arrived goes under BACK, but for those that live there. */
+static enum pawl_status turn_back(struct pawl_migration *m,
+                                  struct pawl_migrate_queue *queue,
+                                  const struct taken *taken, struct pawl_error *err)
+{
+    struct sorted sorted;
+    enum pawl_status status = pause_there(m, queue->name, err);
+
+    if (status == PAWL_OK)
+        status = sort_out(m, taken, false, &sorted, err);
+    if (status == PAWL_OK)
+        status = settle(m, queue->name, m->kept, PAWL_TAKE_CONFIRM, sorted.gone,
+                        sorted.gone_count, err);
+    if (status == PAWL_OK)
+        status = settle(m, queue->name, m->kept, PAWL_TAKE_PASS, sorted.back,
+                        sorted.back_count, err);
+    if (status == PAWL_OK)
+        queue->duplicates += sorted.gone_count;
     return status;
 }
 
@@ -241,9 +288,7 @@ static enum pawl_status roll_back(struct pawl_migration *m,
             status = take(m, queue->name, m->kept, &taken, err);
         if (status != PAWL_OK || taken.count == 0)
             return status;
-        status = pause_there(m, queue->name, err);
-        if (status == PAWL_OK)
-            status = sort_out(m, queue, &taken, err);
+        status = turn_back(m, queue, &taken, err);
         taken_clear(&taken);
         if (status == PAWL_OK)
             status = bring_back(m, queue, err);
@@ -253,5 +298,8 @@ static enum pawl_status roll_back(struct pawl_migration *m,
 
 enum pawl_status pawl_migrate_rollback(struct pawl_migration *m, struct pawl_error *err)
 {
-    return for_all(m, roll_back, err);
+    if (m->options.queue_count > 0)
+        return pawl_error_set(err, PAWL_EINVAL,
+                              "a copy is taken back whole: name no queues");
+    return for_all(m, MIGRATE_ROLLBACK, roll_back, err);
 }

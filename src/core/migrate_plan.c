@@ -193,6 +193,10 @@ static enum pawl_status look_at_note(struct pawl_migration *m, struct pawl_error
         migrate_problem(m, true,
                         "a migration to '%.100s' is not finished: run that again first",
                         note.to);
+    else if (note.back && m->options.copy)
+        migrate_problem(m, false,
+                        "a copy to '%.100s' is being rolled back: only that goes on",
+                        note.to);
     else if (note.copy && !m->options.copy)
         migrate_problem(m, true,
                         "a copy to '%.100s' is not settled: finalize it or roll it back "

@@ -1,22 +1,21 @@
 /* migrate_run.c - the passes over the queues, and the proof.
  *
- * A pass moves what is there. Passes go on while jobs are being processed at the
- * source; then one more catches what was written meanwhile, and tells which queues
- * still are.
+ * A pass moves what is there. Passes go on while jobs that were being processed after
+ * the first still are; then one more catches what was written meanwhile, and tells
+ * which queues are still in use.
  */
 #include "core/migrate.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "core/migrate_running.h"
 #include "core/settings.h"
-#include "util/clock.h"
 
 #define LOOK_FIRST 20   /* ms between looks at what is being processed */
 #define LOOK_MOST  1000
-#define SWEEP_LIMIT 1000
 #define HELD_PAGE   500
-#define CRASHES_MOST 1000000 /* whether a job has crashed too often is a worker's say */
 
 static enum pawl_status hand_over_settings(struct pawl_migration *m, const char *queue,
                                            struct pawl_error *err)
@@ -124,6 +123,11 @@ enum pawl_status migrate_resume(struct pawl_migration *m,
     return status;
 }
 
+static bool waits(const struct pawl_migration *m)
+{
+    return m->options.states & PAWL_STATE_BIT(PAWL_PROCESSING);
+}
+
 static enum pawl_status pass(struct pawl_migration *m, bool is_last,
                              struct pawl_error *err)
 {
@@ -138,63 +142,36 @@ static enum pawl_status pass(struct pawl_migration *m, bool is_last,
             status = migrate_resume(m, queue, err);
         if (status == PAWL_OK)
             status = migrate_pipe(m, queue, &moved, err);
-        queue->is_written = is_last && moved > 0;
+        queue->is_written = is_last && (moved > 0 || (waits(m) &&
+                                                      queue->here[PAWL_PROCESSING] > 0));
     }
     return status;
 }
 
-/* --- what is being processed ---------------------------------------------------------- */
-
-static enum pawl_status sweep(struct pawl_migration *m, const char *queue,
-                              struct pawl_error *err)
-{
-    struct pawl_sweep in = { .queue = queue, .limit = SWEEP_LIMIT,
-                             .max_crashes = CRASHES_MOST,
-                             .retention = { { -1, -1 }, { -1, -1 }, { -1, -1 } } };
-    struct pawl_sweep_reply out;
-
-    return storage_sweep(m->from, &in, &out, err);
-}
-
-/* How many still run; those whose worker is gone are taken back. */
-static enum pawl_status count_running(struct pawl_migration *m, struct pawl_error *err)
-{
-    enum pawl_status status = PAWL_OK;
-    uint64_t running = 0;
-    size_t i;
-
-    for (i = 0; i < m->plan.queue_count && status >= 0; i++) {
-        const char *queue = m->plan.queues[i].name;
-        struct pawl_stats *stats = NULL;
-        status = sweep(m, queue, err);
-        if (status >= 0)
-            status = storage_stats(m->from, queue, &stats, err);
-        if (status == PAWL_OK)
-            running += stats->queues[0].jobs[PAWL_PROCESSING];
-        pawl_stats_free(stats);
-    }
-    m->progress.awaited = running;
-    return status < 0 ? status : PAWL_OK;
-}
-
-/* Move until nothing of these queues is being processed. */
+/* Move what is there, then until what was being processed by that time is done. What is
+ * claimed later is not waited for: workers at the source may go on as long as they
+ * like. */
 static enum pawl_status move_all(struct pawl_migration *m, struct pawl_error *err)
 {
-    bool waits = m->options.states & PAWL_STATE_BIT(PAWL_PROCESSING);
-    enum pawl_status status;
+    struct migrate_running running = { NULL };
+    enum pawl_status status = pass(m, false, err);
     int64_t pause = LOOK_FIRST;
 
-    do {
-        status = pass(m, false, err);
-        if (status == PAWL_OK && waits)
-            status = count_running(m, err);
-        if (status == PAWL_OK)
-            status = migrate_tick(m, NULL, err);
-        if (status != PAWL_OK || m->progress.awaited == 0)
-            return status;
+    if (status == PAWL_OK && waits(m))
+        status = migrate_running_note(m, &running, err);
+    while (status == PAWL_OK) {
+        m->progress.awaited = running.count;
+        status = migrate_tick(m, NULL, err);
+        if (status != PAWL_OK || running.count == 0)
+            break;
         migrate_sleep(pause);
         pause = 2 * pause < LOOK_MOST ? 2 * pause : LOOK_MOST;
-    } while (true);
+        status = migrate_running_look(m, &running, err);
+        if (status == PAWL_OK)
+            status = pass(m, false, err);
+    }
+    free(running.jobs);
+    return status;
 }
 
 /* --- the proof -------------------------------------------------------------------------- */
@@ -277,6 +254,27 @@ static void merged(void *context, const struct pawl_job *job, struct pawl_id hol
         m->options.merged(m->options.context, job, holder);
 }
 
+/* An earlier run may have died over a queue that this one was not told to move: its
+ * batch can be found again only as long as the note is there. */
+static enum pawl_status look_elsewhere(struct pawl_migration *m, struct pawl_error *err)
+{
+    struct pawl_stats *stats = NULL;
+    enum pawl_status status = PAWL_OK;
+    struct pawl_id id;
+    size_t i;
+
+    m->plan.is_unfinished = false;
+    if (m->options.queue_count > 0)
+        status = storage_stats(m->from, NULL, &stats, err);
+    for (i = 0; stats && i < 2 * stats->queue_count && status == PAWL_OK; i++) {
+        status = first_of(m, stats->queues[i / 2].name, (int)(i % 2), &id, err);
+        m->plan.is_unfinished = m->plan.is_unfinished || status == PAWL_OK;
+        status = status == PAWL_NOT_FOUND ? PAWL_OK : status;
+    }
+    pawl_stats_free(stats);
+    return status;
+}
+
 static enum pawl_status ensure_note(struct pawl_migration *m, enum pawl_status found,
                                     struct pawl_error *err)
 {
@@ -318,7 +316,7 @@ void migrate_prepare(struct pawl_migration *m)
 
 enum pawl_status pawl_migrate_run(struct pawl_migration *m, struct pawl_error *err)
 {
-    enum pawl_status status = migrate_begin(m, err);
+    enum pawl_status status = migrate_begin(m, MIGRATE_RUN, err);
 
     if (status == PAWL_OK || status == PAWL_NOT_FOUND)
         status = ensure_note(m, status, err);
@@ -330,9 +328,11 @@ enum pawl_status pawl_migrate_run(struct pawl_migration *m, struct pawl_error *e
         status = pass(m, true, err);
     if (status == PAWL_OK)
         status = migrate_prove(m, err);
+    if (status == PAWL_OK)
+        status = look_elsewhere(m, err);
     m->told_at = 0;
     if (status == PAWL_OK)
         status = migrate_tick(m, NULL, err);
-    migrate_end(m, status == PAWL_OK && !m->options.copy);
+    migrate_end(m, status == PAWL_OK && !m->options.copy && !m->plan.is_unfinished);
     return status;
 }

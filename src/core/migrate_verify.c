@@ -1,8 +1,8 @@
 /* migrate_verify.c - reading a job back where it went.
  *
  * A worker there may have it already, and retention may even have removed it since.
- * While it shows the epoch and the state it came with, all of it must be the same;
- * afterwards what no worker changes.
+ * While it shows the epoch, the state and the priority it came with, all of it must be
+ * the same; afterwards what neither a worker nor an operator changes.
  */
 #include "core/migrate.h"
 
@@ -39,6 +39,7 @@ enum pawl_status migrate_verify(void *migration, const struct pawl_job *job,
     struct pawl_job *there = NULL, before, after;
     enum pawl_status status = storage_get(m->to, job->queue, job->id, &there, err);
     char id[PAWL_ID_TEXT];
+    bool as_it_came;
 
     if (status == PAWL_NOT_FOUND) {
         m->at_work->unseen++;
@@ -49,8 +50,9 @@ enum pawl_status migrate_verify(void *migration, const struct pawl_job *job,
     before = core_of(job);
     after = core_of(there);
     m->at_work->verified++;
-    if (there->epoch == job->epoch && there->state == job->state ? !same(there, job)
-                                                                 : !same(&before, &after)) {
+    as_it_came = there->epoch == job->epoch && there->state == job->state &&
+                 there->priority == job->priority;
+    if (as_it_came ? !same(there, job) : !same(&before, &after)) {
         pawl_id_format(job->id, id);
         status = pawl_error_set(err, PAWL_ECORRUPT,
                                 "job %s of '%s' is not at the target what it was: it is "

@@ -25,6 +25,8 @@ run --url "$a" migrate --from "$a" --to "$r"
 refused "--url" 2 "pawl migrate: --url has no meaning here: give --from and --to"
 run migrate --from "$a" --to "$r" --copy --finalize
 refused "two modes" 2 "pawl migrate: only one of --copy, --move, --finalize and --rollback"
+run migrate --from "$a" --to "$r" --rollback -q mail
+refused "a part of a copy" 2 "pawl migrate: --rollback takes no --queue: a copy is taken back whole"
 run migrate --from "$a" --to "$r" --rollback --verify
 refused "what rollback does not take" 2 "pawl migrate: --rollback takes no --state, *"
 run migrate --from "$a" --to "$r" --state waiting
@@ -140,7 +142,7 @@ run migrate --from "$a" --to "$r" --rollback
 is "rolled back after they ran" "$code $(count "$a" mail pending) $(count "$a" mail held)" "0 3 0"
 run migrate --from "$a" --to "$r" -q mail --copy
 run migrate --from "$a" --to "$r" --rollback
-ok "rolled back before" done_as "*3 taken back; the queue is paused at the target*next: set PAWL_URL=$a"
+ok "rolled back before" done_as "*3 taken back*next: set PAWL_URL=$a*at the target these queues are paused, until 'pawl resume'"
 is "they are here again, and not there" "$(count "$a" mail pending) $(count "$r" mail pending)" "3 0"
 run migrate --from "$a" --to "$r" -q mail --copy
 run migrate --from "$a" --to "$r" --finalize

@@ -21,12 +21,6 @@ static pawl_time fast(void *context)
     return clock_boot_ms() * 100;
 }
 
-static pawl_time wall(void *context)
-{
-    (void)context;
-    return clock_wall_ms();
-}
-
 static void assert_begins(const char *text, const char *with)
 {
     ck_assert_msg(strncmp(text, with, strlen(with)) == 0, "'%s'", text);
@@ -52,14 +46,6 @@ START_TEST(killed_at_each_move)
     say("%ld steps", step - 2);
 }
 END_TEST
-
-/* Each job is at one side only: here as it was, or there. */
-static void assert_back(const struct sides *sides, const struct inventory *before)
-{
-    struct inventory here = count_at(sides->from), there = count_at(sides->to);
-    ck_assert_uint_eq(jobs_all(&there), 0);
-    ck_assert_msg(jobs_same(before, &here), "the jobs are not what they were");
-}
 
 /* A copy killed at each step and rolled back; a rollback killed at each step and run
  * again; and both with finalize. */
@@ -134,22 +120,6 @@ START_TEST(killed_with_two_batches)
 }
 END_TEST
 
-static void hold_as(struct pawl_storage *storage, struct pawl_session mark, uint8_t which)
-{
-    struct pawl_job *jobs[5];
-    struct pawl_error err = { 0 };
-    struct pawl_take_out in = { .queue = MIGRATE_QUEUE, .mover = mark, .limit = 5,
-                                .kind = PAWL_TAKE_HOLD, .only_new = true,
-                                .from_states = PAWL_STATE_BIT(PAWL_PENDING) };
-    struct pawl_take_out_reply out = { .jobs = jobs };
-    in.mover.b[sizeof in.mover.b - 1] ^= which;
-    ck_assert_msg(storage_take_out(storage, &in, &out, &err) == PAWL_OK, "%s",
-                  err.message);
-    ck_assert_uint_eq(out.job_count, 5);
-    while (out.job_count > 0)
-        pawl_job_free(jobs[--out.job_count]);
-}
-
 static size_t list_pending(struct pawl_storage *storage, struct pawl_id ids[20])
 {
     struct pawl_job *jobs[20];
@@ -170,7 +140,7 @@ START_TEST(two_batches_in_order)
 {
     struct sides sides = sides_fresh(_i);
     struct pawl_storage *from = jobs_open(sides.from), *to = jobs_open(sides.to);
-    struct pawl_clock clock = { wall, fast, NULL };
+    struct pawl_clock clock = { migrate_wall, fast, NULL };
     struct migrate_note note = { .copy = true };
     struct pawl_error err = { 0 };
     struct pawl_id before[20], after[20];
@@ -275,7 +245,7 @@ START_TEST(lives_elsewhere)
 {
     struct sides sides = sides_fresh(true);
     struct inventory before = make_at(sides.from, 20), after;
-    struct pawl_clock clock = { wall, fast, NULL };
+    struct pawl_clock clock = { migrate_wall, fast, NULL };
     struct pawl_migrate_options options = { .from = sides.from, .to = sides.to,
                                             .clock = &clock };
     struct pawl_migration *migration = NULL;

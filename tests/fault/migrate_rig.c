@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "util/clock.h"
+
 struct redis_server migrate_server;
 struct temp_dir migrate_folder;
 uint64_t migrate_seed;
@@ -78,6 +80,35 @@ void assert_moved(const struct sides *sides, const struct inventory *before)
     ck_assert_uint_eq(jobs_all(&left), 0);
     ck_assert_uint_eq(jobs_all(&arrived), jobs_all(before));
     ck_assert_msg(jobs_same(before, &arrived), "the jobs are not what they were");
+}
+
+void assert_back(const struct sides *sides, const struct inventory *before)
+{
+    struct inventory here = count_at(sides->from), there = count_at(sides->to);
+    ck_assert_uint_eq(jobs_all(&there), 0);
+    ck_assert_msg(jobs_same(before, &here), "the jobs are not what they were");
+}
+
+pawl_time migrate_wall(void *context)
+{
+    (void)context;
+    return clock_wall_ms();
+}
+
+void hold_as(struct pawl_storage *storage, struct pawl_session mark, uint8_t which)
+{
+    struct pawl_job *jobs[5];
+    struct pawl_error err = { 0 };
+    struct pawl_take_out in = { .queue = MIGRATE_QUEUE, .mover = mark, .limit = 5,
+                                .kind = PAWL_TAKE_HOLD, .only_new = true,
+                                .from_states = PAWL_STATE_BIT(PAWL_PENDING) };
+    struct pawl_take_out_reply out = { .jobs = jobs };
+    in.mover.b[sizeof in.mover.b - 1] ^= which;
+    ck_assert_msg(storage_take_out(storage, &in, &out, &err) == PAWL_OK, "%s",
+                  err.message);
+    ck_assert_uint_eq(out.job_count, 5);
+    while (out.job_count > 0)
+        pawl_job_free(jobs[--out.job_count]);
 }
 
 /* --- a migrator ---------------------------------------------------------------------- */

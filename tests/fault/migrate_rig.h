@@ -27,6 +27,12 @@ struct sides sides_exchanged(const struct sides *sides);
 struct inventory count_at(const char *url);
 struct inventory make_at(const char *url, size_t count);
 void assert_moved(const struct sides *sides, const struct inventory *before);
+/* All is here as it was, and nothing there. */
+void assert_back(const struct sides *sides, const struct inventory *before);
+pawl_time migrate_wall(void *context);
+/* Hold five pending jobs under one of the marks of a migration: as a migrator that died
+ * leaves them. */
+void hold_as(struct pawl_storage *storage, struct pawl_session mark, uint8_t which);
 
 /* "move", "copy", "finalize" or "rollback", of jobs in every state. */
 void migrator_start(struct actor *actor, const struct sides *sides, const char *action,

@@ -98,6 +98,8 @@ static int migrate_check(struct migrate *m, const struct args *args)
     if (settles && (m->options.states || m->leave || m->options.verify))
         return cli_usage(m->cli, "--%s takes no --state, --leave-processing or --verify",
                          m->mode == FINALIZE ? "finalize" : "rollback");
+    if (m->mode == ROLLBACK && m->queues.count > 0)
+        return cli_usage(m->cli, "--rollback takes no --queue: a copy is taken back whole");
     m->options.queues = m->queues.names;
     m->options.queue_count = m->queues.count;
     m->options.copy = m->mode == COPY || settles;
@@ -156,9 +158,18 @@ static enum pawl_status migrate_call(const struct migrate *m,
 static const char *migrate_done(const struct migrate *m)
 {
     return m->mode == FINALIZE   ? "deleted at the source"
-           : m->mode == ROLLBACK ? "taken back; the queue is paused at the target"
+           : m->mode == ROLLBACK ? "taken back"
            : m->mode == COPY     ? "copied, and held at the source"
                                  : "moved";
+}
+
+static const char *migrate_after(const struct migrate *m)
+{
+    return m->mode == COPY ? "then: the same with --finalize deletes them at the source, "
+                             "with --rollback takes them back"
+           : m->mode == ROLLBACK ? "at the target these queues are paused, until 'pawl "
+                                   "resume'"
+                                 : NULL;
 }
 
 static int migrate_refused(const struct pawl_migrate_plan *plan)
@@ -167,6 +178,15 @@ static int migrate_refused(const struct pawl_migrate_plan *plan)
         if (plan->problems[i].is_fatal)
             return CLI_FAILED;
     return CLI_DONE;
+}
+
+/* A storage that goes away in the midst of a batch leaves it unknown: the same command
+ * finds out. */
+static int migrate_failed(const struct migrate *m, enum pawl_status status,
+                          const struct pawl_error *err)
+{
+    int code = cli_error(m->cli, status, err);
+    return status == PAWL_EUNKNOWN ? CLI_UNREACHABLE : code;
 }
 
 static int migrate_go(struct migrate *m, struct pawl_migration *migration)
@@ -181,12 +201,10 @@ static int migrate_go(struct migrate *m, struct pawl_migration *migration)
     enum pawl_status status = migrate_call(m, migration, &err);
     migrate_show_end(&m->show);
     if (status != PAWL_OK)
-        return cli_error(m->cli, status, &err);
+        return migrate_failed(m, status, &err);
     migrate_show_report(&m->show, plan, migrate_done(m),
                         m->mode == ROLLBACK ? m->options.from : m->options.to,
-                        m->mode == COPY ? "then: the same with --finalize deletes them at "
-                                          "the source, with --rollback takes them back"
-                                        : NULL);
+                        migrate_after(m));
     return CLI_DONE;
 }
 

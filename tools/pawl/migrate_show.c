@@ -258,8 +258,8 @@ static json_t *report_json(const struct pawl_migrate_plan *plan, const char *don
                                                q->arrived_sum));
         json_array_append_new(queues, line);
     }
-    return json_pack("{s:{s:s, s:o, s:s}}", "report", "done", done, "queues", queues,
-                     "set", url);
+    return json_pack("{s:{s:s, s:o, s:b, s:s}}", "report", "done", done, "queues", queues,
+                     "unfinished", (int)plan->is_unfinished, "set", url);
 }
 
 static void print_queue(const struct migrate_show *show,
@@ -283,8 +283,8 @@ static void print_queue(const struct migrate_show *show,
     if (q->duplicates > 0)
         printf("  %" PRIu64 " more were at the target already\n", q->duplicates);
     if (q->is_written)
-        puts("  is still written to at the source: point its producers to the target, "
-             "then run this again");
+        puts("  is still in use at the source: point its producers and workers to the "
+             "target, then run this again");
 }
 
 void migrate_show_report(const struct migrate_show *show,
@@ -300,6 +300,9 @@ void migrate_show_report(const struct migrate_show *show,
     }
     for (size_t i = 0; i < plan->queue_count; i++)
         print_queue(show, &plan->queues[i], done);
+    if (plan->is_unfinished)
+        puts("a batch of another queue is still under way from before: run this again "
+             "without --queue");
     print_escaped("next: set ", text);
     if (variable)
         printf("  (or %s, where that is how it is configured)\n", variable);

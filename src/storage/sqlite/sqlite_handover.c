@@ -256,9 +256,11 @@ enum pawl_status sqlite_take_out(struct pawl_storage *self,
                                  struct pawl_take_out_reply *out,
                                  struct pawl_error *err)
 {
-    /* What is held must stay so, since it is sent next. That it arrived may be lost to a
-     * power cut: then it is held, and is sent again under its number. */
-    enum sqlite_sync sync = in->kind == PAWL_TAKE_HOLD ? SYNC_FULL : SYNC_NORMAL;
+    /* What is held is sent next, and what is passed on may be removed there next: after
+     * a power cut it must still be so. That it arrived may be lost: then it is held, and
+     * is sent again under its number. */
+    bool binds = in->kind == PAWL_TAKE_HOLD || in->kind == PAWL_TAKE_PASS;
+    enum sqlite_sync sync = binds ? SYNC_FULL : SYNC_NORMAL;
     struct step step = { .in = in, .out = out };
     enum pawl_status status;
 
