@@ -231,7 +231,6 @@ static enum pawl_status check_note(const struct pawl_migration *m, enum migrate_
                                    struct pawl_error *err)
 {
     const struct migrate_note *note = &m->note;
-    const char *first = "run that again first";
     const char *what = NULL;
 
     if (strcmp(note->to, m->to->where) != 0)
@@ -241,8 +240,9 @@ static enum pawl_status check_note(const struct pawl_migration *m, enum migrate_
     else if (act == MIGRATE_RUN && !note->copy && m->options.copy)
         what = "a move";
     if (what)
-        return pawl_error_set(err, PAWL_EDENIED, "%s to '%.100s' is not finished: %s",
-                              what, note->to, first);
+        return pawl_error_set(err, PAWL_EDENIED,
+                              "%s to '%.100s' is not finished: run that again first", what,
+                              note->to);
     if (act == MIGRATE_RUN && note->copy && !m->options.copy)
         return pawl_error_set(err, PAWL_EDENIED,
                               "a copy to '%.100s' is not settled: finalize it or roll it "
