@@ -62,7 +62,8 @@ enum pawl_stop_reason {
     PAWL_STOP_LOST,      /* the lease is lost: another worker may run it. Stop
                             at once; whatever is answered is dropped */
     PAWL_STOP_SHUTDOWN   /* the worker's grace is over; it will be released,
-                            unless the handler answers DONE all the same */
+                            unless the handler answers DONE all the same, within
+                            the worker's stop_time */
 };
 
 /* Should this attempt stop, and why? Cheap; ask often in long work. */
@@ -94,6 +95,10 @@ struct pawl_worker_options {
     pawl_duration poll;    /* the net below wake-ups; 0: 250 */
     bool drain;            /* end by itself when none of its queues has a job
                               that is pending, processing or failed */
+    pawl_duration stop_time; /* how long a handler may still answer after
+                                PAWL_STOP_SHUTDOWN; then its job is released
+                                without it, and may run elsewhere while it goes
+                                on. 0: 100 */
 };
 #define PAWL_WORKER_OPTIONS_VERSION 1
 #define PAWL_WORKER_OPTIONS_INIT { .version = PAWL_WORKER_OPTIONS_VERSION }
@@ -108,8 +113,8 @@ PAWL_API enum pawl_status pawl_worker_open(struct pawl *pawl,
 
 /* Ask the worker to stop: claim no more, give back what has not started, wait
  * `grace` for running handlers, then tell them PAWL_STOP_SHUTDOWN and release
- * their jobs. A second call ends the grace at once. Returns immediately. May be
- * called from any thread, also from a handler; not from a signal handler. */
+ * their jobs after `stop_time`. A second call ends the grace at once, and leaves
+ * 100 ms of the rest. Returns immediately. May be called from any thread, also from a handler; not from a signal handler. */
 PAWL_API void pawl_worker_stop(struct pawl_worker *worker);
 
 /* Wait until the worker has ended, because it was stopped or drained. PAWL_OK,

@@ -174,17 +174,37 @@ static enum pawl_status send_gathered(struct pawl *pawl, struct lane *lane,
 }
 
 /* The storage refused the batch for what is in it. One caller's job must not fail
- * the others': each request goes alone. */
+ * the others': each request goes alone, until one stays open. */
 static void put_each(struct pawl *pawl, struct lane *lane, struct request *own)
+{
+    bool is_open = false;
+    struct request *r;
+
+    for (r = own; r; r = r->next) {
+        if (r->answered)
+            r->status = PAWL_OK;
+        else if (is_open)
+            r->status = pawl_error_set(&r->err, PAWL_EIO,
+                                       "an earlier enqueue is uncertain");
+        else
+            r->status = send_put(pawl, lane, r->jobs, r->count, r->results, &r->err);
+        is_open = is_open || r->status == PAWL_EUNKNOWN;
+    }
+}
+
+/* The open put could not be settled: nobody else's jobs were sent, but those of
+ * whoever comes back for it may have been stored the first time. */
+static void refuse_all(const struct lane *lane, struct request *own,
+                       enum pawl_status status, const struct pawl_error *err)
 {
     struct request *r;
 
-    for (r = own; r; r = r->next)
-        if (!r->answered)
-            r->status = send_put(pawl, lane, r->jobs, r->count, r->results,
-                                 &r->err);
-        else
-            r->status = PAWL_OK;
+    for (r = own; r; r = r->next) {
+        r->status = status;
+        r->err = *err;
+        if (unsettled_holds(&lane->unsettled, r->jobs, r->count))
+            r->status = r->err.status = PAWL_EUNKNOWN;
+    }
 }
 
 /* Store a batch of requests and give each its share of the answer. */
@@ -196,12 +216,16 @@ static void put_batch(struct pawl *pawl, struct lane *lane, struct request *own,
     struct request *r;
 
     status = unsettled_settle(&lane->unsettled, pawl, lane->queue, &err);
-    for (r = own; r && status >= 0; r = r->next)
+    if (status < 0) {
+        refuse_all(lane, own, status, &err);
+        return;
+    }
+    for (r = own; r; r = r->next)
         r->answered = unsettled_answers(&lane->unsettled, r->jobs, r->count,
                                         r->results);
-    if (status >= 0 && !own->next && !own->answered)
+    if (!own->next && !own->answered)
         status = send_put(pawl, lane, own->jobs, own->count, own->results, &err);
-    else if (status >= 0)
+    else
         status = send_gathered(pawl, lane, own, job_count, &err);
     if ((status == PAWL_EINVAL || status == PAWL_EINTERNAL) && own->next) {
         put_each(pawl, lane, own);

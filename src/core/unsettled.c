@@ -155,6 +155,17 @@ static const struct pawl_put_result *answer(const struct unsettled_put *p,
     return NULL;
 }
 
+bool unsettled_holds(const struct unsettled *u, const struct pawl_new_job *jobs,
+                     size_t count)
+{
+    size_t i;
+
+    for (i = 0; u->newest && u->newest->open && i < count; i++)
+        if (answer(u->newest, jobs[i].id))
+            return true;
+    return false;
+}
+
 bool unsettled_answers(const struct unsettled *u, const struct pawl_new_job *jobs,
                        size_t count, struct pawl_put_result *results)
 {
@@ -162,13 +173,13 @@ bool unsettled_answers(const struct unsettled *u, const struct pawl_new_job *job
     size_t i;
 
     for (p = u->newest; p; p = p->older) {
-        for (i = 0; i < count; i++) {
+        for (i = 0; i < count && !p->open; i++) {
             const struct pawl_put_result *r = answer(p, jobs[i].id);
             if (!r)
                 break;
             results[i] = *r;
         }
-        if (i == count)
+        if (i == count && !p->open)
             return true;
     }
     return false;

@@ -32,9 +32,14 @@ enum pawl_status unsettled_resend(struct unsettled *u, struct pawl *pawl,
                                   struct pawl_put_result *results,
                                   struct pawl_error *err);
 /* Settle the open put, if there is one. A failure means that it is still open:
- * nothing was done, so the caller's own put is certainly not applied. */
+ * nothing was done, so the caller's own put is certainly not applied, unless the open
+ * one is his. */
 enum pawl_status unsettled_settle(struct unsettled *u, struct pawl *pawl,
                                   const char *queue, struct pawl_error *err);
+/* Is one of these jobs in the open put? Then it may be stored, whatever is answered
+ * to others. */
+bool unsettled_holds(const struct unsettled *u, const struct pawl_new_job *jobs,
+                     size_t count);
 /* Were all these jobs in one remembered put? Then fill in its answers. */
 bool unsettled_answers(const struct unsettled *u, const struct pawl_new_job *jobs,
                        size_t count, struct pawl_put_result *results);

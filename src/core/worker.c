@@ -103,6 +103,7 @@ void pawl_worker_stop(struct pawl_worker *w)
     if (!w || core_enter(w->pawl, NULL) != PAWL_OK)
         return;
     pthread_mutex_lock(&w->mutex);
+    w->hurried = w->hurried || w->stopping;
     worker_begin_stop(w, w->stopping ? 0 : w->grace);
     pthread_mutex_unlock(&w->mutex);
 }

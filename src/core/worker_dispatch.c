@@ -276,12 +276,13 @@ void *dispatch_main(void *arg)
         now = clock_mono_ns();
         check_poll(w, now);
         check_stall(w, now);
-        if (pick(d, now)) {
+        /* First of all: with two queues that fail slowly one is always due again. */
+        if (worker_is_over(w, now)) {
+            worker_end(w);
+        } else if (pick(d, now)) {
             pthread_mutex_unlock(&w->mutex);
             dispatch_exchange(d);
             pthread_mutex_lock(&w->mutex);
-        } else if (worker_is_over(w, now)) {
-            worker_end(w);
         } else if (!worker_look_for_drained(w) && !ask_waiter(w)) {
             sleep_until_needed(w, now);
         }

@@ -30,6 +30,8 @@
 #define WORKER_EXCHANGES_MAX 4  /* see exchanges_in_flight */
 #define WORKER_FOR_EVER INT64_MAX
 #define WORKER_NS_PER_MS INT64_C(1000000)
+/* ms from SHUTDOWN to a release without the handler; all that a second stop leaves. */
+#define WORKER_STOP_TIME 100
 
 struct worker_queue {
     const char *name;
@@ -93,7 +95,7 @@ struct pawl_worker {
     size_t concurrency;
     pawl_handler_fn *handler;
     void *context;
-    pawl_duration lease, timeout, grace, poll;
+    pawl_duration lease, timeout, grace, stop_time, poll;
     bool drain;
     struct pawl_run *runs; /* [concurrency] */
     struct held *records;  /* [record_count] */
@@ -139,7 +141,7 @@ struct pawl_worker {
     int64_t lease_ns, timer_ns; /* until when those threads sleep */
 
     struct pawl_error last_error;  /* of an exchange */
-    bool stopping, told, abandoned; /* told: SHUTDOWN to all runs */
+    bool stopping, hurried, told, abandoned; /* told: SHUTDOWN to all runs */
     bool broken;                   /* by `error`: no more storage calls */
     int64_t grace_ns, abandon_ns, flush_ns;
     bool ended;

@@ -60,6 +60,8 @@ enum pawl_status worker_check(const struct pawl_worker_options *o,
     if (status == PAWL_OK && o->grace != -1)
         status = check_duration("grace", o->grace, 1, PAWL_DURATION_MAX, err);
     if (status == PAWL_OK)
+        status = check_duration("stop_time", o->stop_time, 1, PAWL_DURATION_MAX, err);
+    if (status == PAWL_OK)
         status = check_duration("poll", o->poll, 1, PAWL_DURATION_MAX, err);
     for (i = 0; o->queues && i < o->queue_count && status == PAWL_OK; i++)
         status = check_queue(o->queues[i], err);
@@ -120,6 +122,7 @@ static void take_options(struct pawl_worker *w,
     w->lease = or_default(o->lease, DEFAULT_LEASE);
     w->timeout = o->timeout;
     w->grace = or_default(o->grace, DEFAULT_GRACE);
+    w->stop_time = or_default(o->stop_time, WORKER_STOP_TIME);
     w->poll = or_default(o->poll, DEFAULT_POLL);
     w->drain = o->drain;
     random_bytes(&w->owner, sizeof w->owner);

@@ -7,9 +7,6 @@
 #include "core/worker_internal.h"
 #include "util/clock.h"
 
-/* How long handlers have to return after SHUTDOWN, before others get their job. */
-#define ABANDON_NS (100 * WORKER_NS_PER_MS)
-
 void timer_set(struct pawl_worker *w, int64_t at_ns)
 {
     if (at_ns >= w->timer_ns)
@@ -43,7 +40,8 @@ static int64_t stop_late(struct pawl_worker *w, int64_t now)
     return next;
 }
 
-/* First all are told, then what is still running is released without them. */
+/* First all are told, then what is still running is released without them: after a
+ * second stop as soon as they could have answered. */
 static int64_t end_grace(struct pawl_worker *w, int64_t now)
 {
     size_t i;
@@ -57,8 +55,10 @@ static int64_t end_grace(struct pawl_worker *w, int64_t now)
             if (w->runs[i].held)
                 run_stop(&w->runs[i], PAWL_STOP_SHUTDOWN);
         w->told = true;
-        w->abandon_ns = now + ABANDON_NS;
+        w->abandon_ns = now + w->stop_time * WORKER_NS_PER_MS;
     }
+    if (w->hurried)
+        w->abandon_ns = sooner(w->abandon_ns, now + WORKER_STOP_TIME * WORKER_NS_PER_MS);
     if (now < w->abandon_ns)
         return w->abandon_ns;
     for (i = 0; i < w->concurrency; i++)

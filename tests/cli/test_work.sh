@@ -105,6 +105,17 @@ fresh
 rm -f started
 run enqueue x
 slow=$out
+"$PAWL" work --grace 300ms -- sh -c 'trap "sleep 1; echo all of it; exit 0" TERM; touch started; sleep 32.4 & wait' 2>log &
+worker=$!
+ok "one that minds its end runs" until_ok test -e started
+kill -TERM "$worker"
+wait "$worker"
+is "what it ends with counts" "$? $(job "$slow" 'j["state"] + " " + j["result"]')" "0 completed all of it"
+
+fresh
+rm -f started
+run enqueue x
+slow=$out
 "$PAWL" work -- sh -c 'touch started; sleep 32.3' 2>log &
 worker=$!
 ok "a fourth one runs" until_ok test -e started

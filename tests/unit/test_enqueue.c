@@ -229,6 +229,9 @@ START_TEST(unknown_blocks_its_queue)
     ck_assert_int_eq(pawl_status_class(status), PAWL_CLASS_REJECTED);
     ck_assert_str_eq(err.message,
                      "an earlier enqueue is still uncertain: lost on the way there");
+    /* Its own caller is not told that it is not stored, for it may be. */
+    ck_assert_int_eq(pawl_enqueue(pawl, &job, NULL, &err), PAWL_EUNKNOWN);
+    ck_assert_int_eq(err.status, PAWL_EUNKNOWN);
     atomic_store(&lose_before, 0);
     other.queue = "elsewhere";
     ck_assert_int_eq(pawl_enqueue(pawl, &other, NULL, &err), PAWL_OK);

@@ -191,6 +191,47 @@ START_TEST(stopped_while_away)
 }
 END_TEST
 
+static atomic_int slow_fails;
+
+static enum pawl_status slow_exchange(struct pawl_storage *self,
+                                      const struct pawl_exchange *in,
+                                      struct pawl_exchange_reply *out,
+                                      struct pawl_error *err)
+{
+    if (!atomic_load(&slow_fails))
+        return memory_storage.exchange(self, in, out, err);
+    usleep(500000); /* longer than it then waits to try that queue again */
+    return pawl_error_set(err, PAWL_EUNREACHABLE, "as told to");
+}
+
+/* Nor for two queues of it, of which one is always due. */
+START_TEST(stopped_while_two_are_away)
+{
+    static const char *const queues[] = { "one", "two" };
+    struct pawl_new_job job = { .type = "stubborn" };
+    struct pawl_error err = { 0 };
+
+    for (int i = 0; i < 2; i++) {
+        job.queue = queues[i];
+        ck_assert_int_eq(pawl_enqueue(pawl, &job, NULL, &err), PAWL_OK);
+    }
+    atomic_store(&slow_fails, 0);
+    faulty_ops.exchange = slow_exchange;
+    faulty_ops.exchanges_in_flight = 1;
+    options.queues = queues;
+    options.queue_count = 2;
+    options.grace = 20;
+    start();
+    until(counts().running == 2);
+    atomic_store(&slow_fails, 1);
+    atomic_store(&open_gate, 1);
+    pawl_worker_stop(worker);
+    ck_assert_int_eq(pawl_worker_wait(worker, &err), PAWL_EUNREACHABLE);
+    ck_assert_str_eq(err.message,
+                     "stopped with 2 outcomes not written back: as told to");
+}
+END_TEST
+
 /* --- one of several queues fails ------------------------------------------ */
 
 static const char *const two_queues[] = { "bad", "good" };
@@ -355,6 +396,7 @@ int main(void)
     tcase_add_test(t, answer_lost);
     tcase_add_test(t, storage_damaged);
     tcase_add_test(t, stopped_while_away);
+    tcase_add_test(t, stopped_while_two_are_away);
     tcase_add_test(t, half_away);
     tcase_add_test(t, half_hanging);
     tcase_add_test(t, failing_and_news);

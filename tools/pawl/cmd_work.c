@@ -310,6 +310,8 @@ static void work_defaults(struct work *work)
     work->options.queue_count = work->queues.count;
     work->options.handler = work_handle;
     work->options.context = work;
+    /* No other worker gets the job while the command may still be at it. */
+    work->options.stop_time = EXEC_TERM_MS + 1000;
     if (cpus < 1 || cpus > WORK_CONCURRENCY_MAX)
         cpus = cpus < 1 ? 1 : WORK_CONCURRENCY_MAX;
     if (work->options.concurrency == 0)

@@ -23,7 +23,6 @@
 #include "util/buf.h"
 #include "util/clock.h"
 
-#define EXEC_TERM_NS (INT64_C(5) * 1000000000) /* from TERM to KILL */
 #define EXEC_SHORTAGE_MS 100
 #define EXEC_LAST_READS 32 /* chunks read after the end; a pipe holds 16 */
 
@@ -126,7 +125,7 @@ static void exec_check_stop(struct exec *e, int64_t now)
     } else if (first) {
         exec_signal(e, SIGTERM);
         exec_signal(e, SIGCONT);
-        e->kill_at = now + EXEC_TERM_NS;
+        e->kill_at = now + EXEC_TERM_MS * INT64_C(1000000);
     }
 }
 

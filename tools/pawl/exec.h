@@ -10,6 +10,8 @@
 #include "pawl/worker.h"
 #include "spawn.h"
 
+#define EXEC_TERM_MS 5000 /* from SIGTERM to SIGKILL, when an attempt has to end */
+
 enum { EXEC_EXIT_DEAD = 65, EXEC_EXIT_LATER = 75 }; /* EX_DATAERR, EX_TEMPFAIL */
 
 struct exec_command {
