@@ -54,3 +54,9 @@ enum side_file_fault side_file_open(const char *path, size_t size, int *out,
         close(fd);
     return fault;
 }
+
+bool side_file_is_gone(int fd)
+{
+    struct stat st;
+    return fstat(fd, &st) == 0 && st.st_nlink == 0;
+}

@@ -3,6 +3,7 @@
 #ifndef PAWL_UTIL_SIDE_FILE_H
 #define PAWL_UTIL_SIDE_FILE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 enum side_file_fault {
@@ -17,5 +18,8 @@ enum side_file_fault {
  * exec; else *number is an errno. */
 enum side_file_fault side_file_open(const char *path, size_t size, int *fd,
                                     int *number);
+
+/* Was it deleted since? Who comes later makes another one, and does not meet us. */
+bool side_file_is_gone(int fd);
 
 #endif

@@ -390,8 +390,8 @@ START_TEST(lone_commits_keep_the_wal_short)
             most = store.writer.frames;
         fixture_close(&store);
     }
-    ck_assert_int_gt(most, 200); /* it does grow */
-    ck_assert_int_lt(most, 300);
+    ck_assert_int_gt(most, 70); /* it does grow */
+    ck_assert_int_lt(most, 120);
 }
 END_TEST
 

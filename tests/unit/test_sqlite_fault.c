@@ -354,6 +354,12 @@ START_TEST(moved_or_deleted)
     ck_assert_int_eq(rename(fixture_path("y.db"), fixture_file), 0);
     ck_assert_int_eq(insert(2, SYNC_FULL), PAWL_OK);
     usleep(110000);
+    ck_assert_int_eq(rename(fixture_path("x.db.live"), fixture_path("y.live")), 0);
+    ck_assert_int_eq(insert(3, SYNC_FULL), PAWL_OK);
+    unlink(fixture_path("y.live"));
+    usleep(110000);
+    ck_assert_int_eq(insert(4, SYNC_FULL), PAWL_EDENIED);
+    ck_assert(strstr(error.message, "x.db.live' was deleted while in use"));
     unlink(fixture_path("x.db.gate"));
     ck_assert_int_eq(insert(3, SYNC_FULL), PAWL_EDENIED);
     ck_assert(strstr(error.message, "x.db.gate' was deleted while in use"));

@@ -307,9 +307,3 @@ void gate_set(struct sqlite_gate *gate, enum gate_note note, bool on)
 {
     atomic_store(&gate->page->notes[note], on ? 1 : 0);
 }
-
-bool gate_is_gone(const struct sqlite_gate *gate)
-{
-    struct stat st;
-    return fstat(gate->fd, &st) == 0 && st.st_nlink == 0;
-}

@@ -50,8 +50,5 @@ enum gate_note {
 };
 bool gate_noted(const struct sqlite_gate *gate, enum gate_note note);
 void gate_set(struct sqlite_gate *gate, enum gate_note note, bool on);
-/* Was PATH.gate deleted? Then others have another one, and ours keeps nobody
- * out. */
-bool gate_is_gone(const struct sqlite_gate *gate);
 
 #endif

@@ -12,6 +12,7 @@
 #include "sqlite_queue.h"
 #include "sqlite_storage.h"
 #include "util/clock.h"
+#include "util/side_file.h"
 
 #define HEALTH_WAL_LARGE (INT64_C(64) << 20)
 #define HEALTH_LOW_PERCENT 5
@@ -78,8 +79,9 @@ static void health_look(struct sqlite_storage *s, int64_t wal,
         health_warn(out,
                     "the write-ahead log is %" PRId64 " MiB: some program reads "
                     "the file without an end", wal / MIB);
-    if (gate_is_gone(&s->gate) || health_size(s->path, "") == 0)
-        health_warn(out, "the file or its .gate was deleted: start again");
+    if (side_file_is_gone(s->gate.fd) || side_file_is_gone(s->live.holder) ||
+        health_size(s->path, "") == 0)
+        health_warn(out, "the file, its .gate or its .live was deleted: start again");
     health_look_at_disk(s->path, out);
 }
 

@@ -18,6 +18,7 @@
 #include "sqlite_schema.h"
 #include "sqlite_storage.h"
 #include "util/clock.h"
+#include "util/side_file.h"
 
 #define TX_LOOK_NS 100000000 /* between two looks whether the files are there */
 #define NS_PER_MS 1000000
@@ -61,10 +62,12 @@ static enum pawl_status tx_look(struct sqlite_storage *s, struct pawl_error *err
         return pawl_error_set(err, PAWL_EDENIED,
                               "'%s' was moved or deleted while in use: start again",
                               s->path);
-    if (gate_is_gone(&s->gate))
+    /* Without them others would write beside us, or take our workers for dead. */
+    bool no_gate = side_file_is_gone(s->gate.fd);
+    if (no_gate || side_file_is_gone(s->live.holder))
         return pawl_error_set(err, PAWL_EDENIED,
-                              "'%s.gate' was deleted while in use: start again",
-                              s->path);
+                              "'%s.%s' was deleted while in use: start again", s->path,
+                              no_gate ? "gate" : "live");
     s->looked_at = now;
     return PAWL_OK;
 }
