@@ -269,6 +269,10 @@ struct pawl_tally {
     struct pawl_digest sum;
 };
 
+/* A HOLD ends with so many bytes of payloads and results, whatever its limit: what was
+ * held in one call goes over in one, and that has to be done within a deadline. */
+#define PAWL_HOLD_BYTES ((size_t)8 << 20)
+
 enum pawl_take_kind {
     PAWL_TAKE_HOLD,    /* -> held by `mover`, and handed over whole */
     PAWL_TAKE_CONFIRM, /* held by `mover` -> deleted: it is elsewhere now */
@@ -281,7 +285,8 @@ struct pawl_take_out {
                                   release what it holds */
     enum pawl_take_kind kind;
     unsigned from_states;      /* HOLD: PAWL_STATE_BITs; never processing */
-    size_t limit;              /* HOLD: 1..1000 */
+    size_t limit;              /* HOLD: 1..1000; fewer may come, none only when there
+                                  is none */
     bool only_new;             /* HOLD: nothing of what `mover` holds already */
     struct pawl_session heir;  /* PASS: another mark */
     const struct pawl_id *ids; /* CONFIRM, RELEASE, PASS */
