@@ -28,6 +28,8 @@
 #ifndef PAWL_STORAGE_H
 #define PAWL_STORAGE_H
 
+#include <errno.h>
+
 #include "pawl/admin.h"
 #include "pawl/job.h"
 
@@ -36,6 +38,10 @@ extern "C" {
 #endif
 
 #define PAWL_STORAGE_ABI 5
+
+/* pawl_error.native of a PAWL_EUNKNOWN for which the server did answer, with an error
+ * that leaves open what was done: it is not away, so there is no outage. */
+#define PAWL_NATIVE_ANSWERED EBADMSG
 
 /* Time and its uses. `now` is the wall clock in ms. `steady` counts ms while
  * the machine is up, suspended or not, and is never set (CLOCK_BOOTTIME):

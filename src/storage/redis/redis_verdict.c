@@ -136,6 +136,8 @@ enum pawl_status redis_tries_end(struct redis_tries *tries, struct pawl_error *e
         tries->failed.status = PAWL_EUNKNOWN;
         pawl_error_prefix(&tries->failed, tries->maybe ? "no answer, maybe done"
                                                        : "maybe done in part");
+        if (!tries->maybe)
+            tries->failed.native = PAWL_NATIVE_ANSWERED;
     }
     if (err)
         *err = tries->failed;
