@@ -28,6 +28,8 @@
 #ifndef PAWL_STORAGE_H
 #define PAWL_STORAGE_H
 
+#include <errno.h>
+
 #include "pawl/admin.h"
 #include "pawl/job.h"
 
@@ -36,6 +38,10 @@ extern "C" {
 #endif
 
 #define PAWL_STORAGE_ABI 5
+
+/* pawl_error.native of a PAWL_EUNKNOWN for which the server did answer, with an error
+ * that leaves open what was done: it is not away, so there is no outage. */
+#define PAWL_NATIVE_ANSWERED EBADMSG
 
 /* Time and its uses. `now` is the wall clock in ms. `steady` counts ms while
  * the machine is up, suspended or not, and is never set (CLOCK_BOOTTIME):
@@ -269,6 +275,10 @@ struct pawl_tally {
     struct pawl_digest sum;
 };
 
+/* A HOLD ends with so many bytes of payloads and results, whatever its limit: what was
+ * held in one call goes over in one, and that has to be done within a deadline. */
+#define PAWL_HOLD_BYTES ((size_t)8 << 20)
+
 enum pawl_take_kind {
     PAWL_TAKE_HOLD,    /* -> held by `mover`, and handed over whole */
     PAWL_TAKE_CONFIRM, /* held by `mover` -> deleted: it is elsewhere now */
@@ -281,7 +291,8 @@ struct pawl_take_out {
                                   release what it holds */
     enum pawl_take_kind kind;
     unsigned from_states;      /* HOLD: PAWL_STATE_BITs; never processing */
-    size_t limit;              /* HOLD: 1..1000 */
+    size_t limit;              /* HOLD: 1..1000; fewer may come, none only when there
+                                  is none */
     bool only_new;             /* HOLD: nothing of what `mover` holds already */
     struct pawl_session heir;  /* PASS: another mark */
     const struct pawl_id *ids; /* CONFIRM, RELEASE, PASS */

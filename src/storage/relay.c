@@ -8,8 +8,7 @@
 
 #include "util/openssl.h"
 
-#define BATCH_BYTES (8u << 20) /* of payload and results, roughly */
-#define BATCH_FIRST 16         /* until it is seen how large jobs are */
+#define BATCH_FIRST 16 /* until it is seen how large jobs are */
 
 /* A batch on its way. */
 struct batch {
@@ -103,14 +102,14 @@ static void batch_clear(struct batch *batch)
         pawl_job_free(batch->jobs[--batch->count]);
 }
 
-/* The next batch has as many jobs as make BATCH_BYTES, if they are like these. */
+/* Ask for as many jobs next as make PAWL_HOLD_BYTES, if they are like these. */
 static void adapt(struct batch *batch)
 {
     size_t bytes = 0, fit, i;
 
     for (i = 0; i < batch->count; i++)
         bytes += 256 + batch->jobs[i]->payload_size + batch->jobs[i]->result_size;
-    fit = bytes ? BATCH_BYTES * batch->count / bytes : 1;
+    fit = bytes ? PAWL_HOLD_BYTES * batch->count / bytes : 1;
     if (fit > 4 * batch->count)
         fit = 4 * batch->count; /* what follows may be larger */
     if (fit > batch->relay->limit)

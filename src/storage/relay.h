@@ -14,6 +14,9 @@
  * it; what was there already (DUPLICATE) is in neither sum. With `kept` the jobs stay
  * held at `from`, under that mark, when they have arrived.
  *
+ * A batch is sent as it was held and gets no smaller: that it has no more than
+ * PAWL_HOLD_BYTES, or the one job that passes them, is up to `from`.
+ *
  * Two relays, each with its own mark and thread, overlap: while one brings in, the
  * other holds and settles. Turns keep the order: what was held first is brought in
  * first, and nothing is once a batch before it has failed.
@@ -46,8 +49,8 @@ struct relay {
     enum pawl_status (*check)(void *context, const struct pawl_job *job,
                               struct pawl_error *err);
     void *context;
-    size_t now; /* its own: jobs in the next batch, so that it stays below 8 MiB;
-                   0 at first */
+    size_t now; /* its own: jobs to ask for next, PAWL_HOLD_BYTES of them if they are
+                   like the last; 0 at first */
 };
 
 struct relay_counts {

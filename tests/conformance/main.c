@@ -18,8 +18,8 @@ int main(void)
         topic_put,     topic_session, topic_key,       topic_order, topic_claim,
         topic_outcome, topic_lease,   topic_sweep,     topic_retention,
         topic_alter,   topic_list,    topic_stats,     topic_names, topic_wait,
-        topic_threads, topic_move,    topic_bring,   topic_relay,
-        topic_tally,
+        topic_threads, topic_move,    topic_large,   topic_bring,
+        topic_relay,   topic_tally,
     };
     Suite *suite = suite_create("conformance");
     for (size_t i = 0; i < sizeof topics / sizeof *topics; i++)

@@ -379,6 +379,31 @@ START_TEST(large_jobs)
 }
 END_TEST
 
+/* Also when small ones before them had the relay ask for many at once: a batch that
+ * is held can be made no smaller. */
+START_TEST(large_after_small)
+{
+    const uint64_t small = 336, large = 30;
+    const size_t size = 1 << 20;
+    char *payload = own(malloc(size));
+    uint64_t most = 0, before = 0;
+    begin();
+    relay.limit = RELAY_BATCH_MAX;
+    memset(payload, 'x', size);
+    put_many(small, NULL);
+    for (uint64_t i = 0; i < large; i++)
+        put_ok((struct pawl_new_job){ .payload = payload, .payload_size = size });
+    while (next() == PAWL_OK) {
+        uint64_t from = before > small ? before : small;
+        if (counts.moved > from && counts.moved - from > most)
+            most = counts.moved - from;
+        before = counts.moved;
+    }
+    assert_count(counts.moved, small + large);
+    ck_assert_uint_le(most, PAWL_HOLD_BYTES / size);
+}
+END_TEST
+
 TCase *topic_relay(void)
 {
     TCase *relay_case = topic("relay");
@@ -393,5 +418,6 @@ TCase *topic_relay(void)
     tcase_add_test(relay_case, copied);
     tcase_add_test(relay_case, same_id_in_other_company);
     tcase_add_test(relay_case, large_jobs);
+    tcase_add_test(relay_case, large_after_small);
     return relay_case;
 }

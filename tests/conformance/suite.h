@@ -25,6 +25,7 @@ TCase *topic_names(void);
 TCase *topic_wait(void);
 TCase *topic_threads(void);
 TCase *topic_move(void);
+TCase *topic_large(void);
 TCase *topic_bring(void);
 TCase *topic_relay(void);
 TCase *topic_tally(void);

@@ -242,6 +242,35 @@ START_TEST(it_refuses_us)
 }
 END_TEST
 
+/* Somebody overwrote a key of one queue: whoever writes there is told so, for the server
+ * is not away, and other queues go on at the server. The key is mended: the put that was
+ * in doubt is stored, once. */
+START_TEST(one_queue_is_damaged)
+{
+    char url[sizeof store_under_test.url];
+    struct pawl_new_job job = { .queue = STORE_QUEUE }, other = { .queue = "other" };
+    struct pawl_error err = { 0 };
+    struct pawl_id id;
+    outage_begin();
+    outage_url(url, sizeof url, false, "spool", "outage=spool&dwell=1s");
+    store_make_at(&store_under_test, url);
+    struct pawl *pawl = outage_open(url);
+    ck_assert_int_eq(enqueue(pawl, &id), PAWL_OK);
+    redis_server_do(&outage_server, "SET pawl:{" STORE_QUEUE "}:pending:5 x");
+    ck_assert_int_eq(pawl_enqueue(pawl, &job, &id, &err), PAWL_EUNKNOWN);
+    ck_assert_msg(strstr(err.message, "overwritten by somebody else") != NULL, "%s",
+                  err.message);
+    for (int i = 0; i < 10; i++)
+        ck_assert_int_eq(pawl_enqueue(pawl, &other, NULL, &err), PAWL_OK);
+    redis_server_do(&outage_server, "DEL pawl:{" STORE_QUEUE "}:pending:5");
+    ck_assert_int_eq(outage_mode(pawl), PAWL_MODE_PRIMARY);
+    job.id = id;
+    ck_assert_int_eq(pawl_enqueue(pawl, &job, &id, &err), PAWL_OK);
+    ck_assert_uint_eq(at_server().jobs[PAWL_PENDING], 1);
+    pawl_close(pawl);
+}
+END_TEST
+
 /* --- two hosts ------------------------------------------------------------------ */
 
 /* Two folders, two spools, filled during one outage: both drain at once. */
@@ -374,9 +403,10 @@ int main(void)
         it_was_emptied,
         wrong_settings,
         it_refuses_us,
+        one_queue_is_damaged,
         two_hosts,
         it_comes_and_goes,
         nobody_waits_long,
     };
-    return crew_run("outage-cases", tests, 8, 300, outage_end);
+    return crew_run("outage-cases", tests, 9, 300, outage_end);
 }

@@ -12,6 +12,7 @@
 #include "util/clock.h"
 
 #define DEADLINE 3000 /* ms of a call that fails */
+#define FAILED_INSIDE 4 /* errors of a script in its midst */
 
 /* --- to a request --------------------------------------------------------------- */
 
@@ -53,24 +54,43 @@ START_TEST(to_each_request)
 }
 END_TEST
 
-/* A right that a script lacks in its midst: what it wrote before stays. Who only reads
- * has nothing to doubt, and a refusal of the script itself is one. */
-START_TEST(denied_inside)
+/* A script fails in its midst: what it wrote before stays. So does, for all we know, what
+ * a server did that answers with an error unknown to us. Who only reads has nothing to
+ * doubt. */
+START_TEST(failed_inside)
 {
-    const char *inside = "ERR The user executing the script can't access at least one of "
-                         "the keys mentioned in the command script: 2f2323, on "
-                         "@user_script:1.";
+    static const struct {
+        const char *reply, *says;
+        enum pawl_status reading;
+    } rows[FAILED_INSIDE] = {
+        { "ERR The user executing the script can't access at least one of the keys "
+          "mentioned in the command script: 2f2323, on @user_script:1.",
+          "doctor --acl", PAWL_EDENIED },
+        { "WRONGTYPE Operation against a key holding the wrong kind of value script: "
+          "2f2323, on @user_script:1.", "overwritten by somebody else", PAWL_ECORRUPT },
+        { "ERR user_script:7: attempt to index local 'x' (a nil value) script: 2f2323, "
+          "on @user_script:7.", "a script failed", PAWL_ECORRUPT },
+        { "STRANGE of a later version", "pawl does not know", PAWL_ECORRUPT },
+    };
     struct caller caller;
 
-    caller_open(&caller, (struct plan){ .name = "EVALSHA", .reply = inside, .times = 2 },
-                LONG_DEADLINE);
+    caller_open(&caller, (struct plan){ .name = "EVALSHA", .reply = rows[_i].reply,
+                                        .times = 2 }, LONG_DEADLINE);
     ck_assert_int_eq(caller_call(&caller), PAWL_EUNKNOWN);
     caller_says(&caller, "maybe done in part");
-    caller_says(&caller, "doctor --acl");
+    caller_says(&caller, rows[_i].says);
     caller.call.reads = true;
-    ck_assert_int_eq(caller_call(&caller), PAWL_EDENIED);
+    ck_assert_int_eq(caller_call(&caller), rows[_i].reading);
+    caller_says(&caller, rows[_i].says);
     ck_assert_int_eq(caller_sent(&caller, "EVALSHA"), 2);
     caller_close(&caller);
+}
+END_TEST
+
+/* A right that is missing for the script itself: nothing was done. */
+START_TEST(denied_outside)
+{
+    struct caller caller;
 
     caller_open(&caller, (struct plan){ .name = "EVALSHA", .times = 1,
                                         .reply = "NOPERM this user has no permissions to "
@@ -447,7 +467,8 @@ int main(void)
     const struct lane_test tests[] = {
         { to_each_request, redis_row_count },
         { to_two_requests, redis_row_count },
-        { denied_inside },
+        { failed_inside, FAILED_INSIDE },
+        { denied_outside },
         { other_slots_go_on, 3 },
         { bounded_repeats },
         { no_script },

@@ -43,10 +43,18 @@ bool failover_is_away(enum pawl_status status)
            status == PAWL_EUNKNOWN;
 }
 
+/* Whoever answers is not away, though it be unknown what was done: else one damaged
+ * queue would send all others to the spool, and keep what is there from leaving it. */
+static bool is_lost(enum pawl_status status, const struct pawl_error *err)
+{
+    return failover_is_away(status) &&
+           !(status == PAWL_EUNKNOWN && err && err->native == PAWL_NATIVE_ANSWERED);
+}
+
 bool failover_lost(struct failover *f, enum pawl_status status,
                    const struct pawl_error *err)
 {
-    if (!failover_is_away(status))
+    if (!is_lost(status, err))
         return false;
     breaker_lost(&f->breaker, err ? err->message : pawl_status_text(status));
     failover_heed(f);
@@ -71,7 +79,7 @@ struct pawl_storage *failover_ask(struct failover *f, enum pawl_status *status,
 bool failover_final(struct failover *f, enum pawl_status status,
                     const struct pawl_error *own, struct pawl_error *err)
 {
-    if (failover_is_away(status)) {
+    if (is_lost(status, own)) {
         if (own->status < 0) /* else it was not asked */
             failover_lost(f, status, own);
         return false;

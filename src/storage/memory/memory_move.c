@@ -18,8 +18,13 @@ struct hold_step {
     struct memory_queue *queue;
     const struct pawl_take_out *in;
     struct memory_job **jobs; /* room for in->limit: what is handed over */
-    size_t count;
+    size_t count, bytes;
 };
+
+static bool is_full(const struct hold_step *step)
+{
+    return step->count >= step->in->limit || step->bytes >= PAWL_HOLD_BYTES;
+}
 
 static bool is_held_by(const struct memory_job *job, struct pawl_session mover)
 {
@@ -33,10 +38,12 @@ static void gather(struct hold_step *step, enum pawl_state state)
 {
     const struct memory_index *jobs = &step->queue->states[state];
     struct memory_job *job = memory_index_first(jobs);
-    for (; job != NULL && step->count < step->in->limit;
+    for (; job != NULL && !is_full(step);
          job = memory_index_after(jobs, job->order, sizeof job->order)) {
-        if (state != PAWL_HELD || is_held_by(job, step->in->mover))
-            step->jobs[step->count++] = job;
+        if (state == PAWL_HELD && !is_held_by(job, step->in->mover))
+            continue;
+        step->jobs[step->count++] = job;
+        step->bytes += job->job.payload_size + job->job.result_size;
     }
 }
 

@@ -6,8 +6,9 @@
  *
  *   EUNREACHABLE, EFULL, EIO, EDENIED, EFORMAT, ETIMEOUT   certainly not executed
  *   EUNKNOWN    maybe executed: it was sent, and no answer came; or maybe partly:
- *               a script was refused a command in its midst, by an ACL
- *   ECORRUPT    an error from inside a script: keys are not as FORMAT.md says
+ *               a script failed in its midst, or the error is none that we know
+ *   ECORRUPT    the same of a call that only reads: keys are not as FORMAT.md says.
+ *               Where it was an ACL: EDENIED
  *
  * With settings.replicas a change is answered when so many replicas have it, so a
  * failover cannot lose what was answered; while they are too few it is EUNKNOWN.

@@ -23,7 +23,7 @@ enum redis_action {
                        unknown command, CROSSSLOT */
     REDIS_BROKEN    /* maybe partly executed, or nonsense: WRONGTYPE, an error from
                        inside a script, a right that was found missing in its midst.
-                       Must not happen */
+                       Must not happen; a call that writes is UNKNOWN then */
 };
 
 /* For whoever lacks a right. Who may not even open the store cannot ask pawl which. */

@@ -100,6 +100,7 @@ static enum pawl_status hold(struct redis_instance *self,
                                                         : HOLD_MOST);
     redis_args_number(&call.args, *from);
     redis_args_text(&call.args, in->only_new ? "1" : "0");
+    redis_args_number(&call.args, PAWL_HOLD_BYTES);
     call.repeatable = !in->only_new; /* held again is handed over again */
     enum pawl_status status = redis_call(&self->client, &call, &reply, err);
     if (status == PAWL_OK)

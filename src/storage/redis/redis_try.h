@@ -31,7 +31,7 @@ struct redis_tries {
     bool asking;                /* ... ASK */
     bool of_slot;               /* `failed` says nothing of the server's other slots */
     bool maybe;                 /* a try may have been executed */
-    bool partly;                /* one was refused when it had begun */
+    bool partly;                /* one failed when it may have begun */
     struct pawl_error failed;   /* the latest failure */
 };
 

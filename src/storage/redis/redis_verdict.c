@@ -47,7 +47,7 @@ enum redis_verdict redis_tries_judge(struct redis_tries *tries, const redisReply
     redis_error_say(reply, status, address, &tries->failed);
     tries->of_slot = action == REDIS_MOVED || action == REDIS_ASK ||
                      action == REDIS_SLOT_LATER;
-    if (action == REDIS_BROKEN && status == PAWL_EDENIED)
+    if (action == REDIS_BROKEN)
         tries->partly = true;
     switch (action) {
     case REDIS_MOVED:
@@ -136,6 +136,8 @@ enum pawl_status redis_tries_end(struct redis_tries *tries, struct pawl_error *e
         tries->failed.status = PAWL_EUNKNOWN;
         pawl_error_prefix(&tries->failed, tries->maybe ? "no answer, maybe done"
                                                        : "maybe done in part");
+        if (!tries->maybe)
+            tries->failed.native = PAWL_NATIVE_ANSWERED;
     }
     if (err)
         *err = tries->failed;

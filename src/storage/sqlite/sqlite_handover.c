@@ -18,6 +18,7 @@ struct step {
     const struct pawl_take_out *in;
     struct pawl_take_out_reply *out;
     int64_t ordinal; /* of the last job held */
+    size_t bytes;    /* handed over */
 };
 
 static bool is_finished(enum pawl_state state)
@@ -27,6 +28,12 @@ static bool is_finished(enum pawl_state state)
 }
 
 /* --- hold ----------------------------------------------------------------- */
+
+static bool is_full(const struct step *step)
+{
+    return step->out->job_count >= step->in->limit ||
+           step->bytes >= PAWL_HOLD_BYTES;
+}
 
 static enum pawl_status hand_over(struct step *step, sqlite3_stmt *stmt,
                                   struct sqlite_row *row,
@@ -41,6 +48,7 @@ static enum pawl_status hand_over(struct step *step, sqlite3_stmt *stmt,
     if (status != PAWL_OK)
         return status;
     (*job)->state = before;
+    step->bytes += (*job)->payload_size + (*job)->result_size;
     step->out->job_count++;
     return PAWL_OK;
 }
@@ -58,7 +66,7 @@ static enum pawl_status hold_again(struct step *step)
     sqlite3_bind_int64(stmt, 3, (int64_t)step->in->limit);
     sqlite3_bind_blob(stmt, 4, step->in->mover.b, sizeof step->in->mover.b,
                       SQLITE_STATIC);
-    while (status == PAWL_OK && step->out->job_count < step->in->limit) {
+    while (status == PAWL_OK && !is_full(step)) {
         status = sql_next(call->db, stmt, &found, call->err);
         if (status != PAWL_OK || !found)
             break;
@@ -120,9 +128,7 @@ static enum pawl_status hold_state(struct step *step, enum pawl_state state)
     status = items_gather(&step->call, state, ORDER_RANK_MAX,
                           step->in->limit - step->out->job_count, &items);
     items_sort(&items);
-    for (size_t i = 0; i < items.count && status == PAWL_OK &&
-                       step->out->job_count < step->in->limit;
-         i++)
+    for (size_t i = 0; i < items.count && status == PAWL_OK && !is_full(step); i++)
         status = hold_one(step, state, items.at[i].place);
     free(items.at);
     return status;
@@ -155,8 +161,7 @@ static enum pawl_status hold(struct step *step)
     if (status == PAWL_OK)
         status = find_ordinal(step);
     for (int state = PAWL_STATE_FIRST;
-         state <= PAWL_STATE_LAST && status == PAWL_OK &&
-         step->out->job_count < step->in->limit;
+         state <= PAWL_STATE_LAST && status == PAWL_OK && !is_full(step);
          state++) {
         if (from & PAWL_STATE_BIT(state))
             status = hold_state(step, (enum pawl_state)state);

@@ -27,6 +27,16 @@ if again then
   return again
 end
 
+-- A job that is known has been stored, to this script when it comes again. So none may
+-- get known and then not into its place: a key that somebody overwrote with another
+-- type is found before the first write.
+for _, key in ipairs({ HEADS, ERRORS, RESULTS, UNIQUE }) do
+  redis.call('HGET', key, '')
+end
+for _, key in ipairs({ SCHEDULED, FAILED, UNIQUE_TIMES }) do
+  redis.call('ZCARD', key)
+end
+
 local now = clock()
 if not exists then
   meta_set('format', 1)

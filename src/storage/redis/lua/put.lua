@@ -180,6 +180,16 @@ for i = 1, COUNT do
   end
 end
 
+-- A key that somebody overwrote with another type is found before the first write, those
+-- that were not read above by this: a job that is known has been stored, to this script
+-- when it comes again, and must be in its place then.
+if scheduled then
+  redis.call('ZCARD', SCHEDULED)
+end
+if keyed then
+  redis.call('ZCARD', UNIQUE_TIMES)
+end
+
 local function write_all(command, key, values)
   for from = 1, #values, CHUNK do
     redis.call(command, key,

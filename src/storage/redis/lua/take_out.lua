@@ -3,9 +3,9 @@
 -- back.
 --
 -- ARGV: clock, kind, mover; to 'hold': from_states, limit, the place to go on from (0:
--- the first), and '1' to pass over what the mover holds; to 'confirm', 'release' or
--- 'pass': all ids in one word, all digests in one ('': no tally), and who it is passed
--- to; to 'tally' or 'forget': nothing.
+-- the first), '1' to pass over what the mover holds, and with how many bytes to end; to
+-- 'confirm', 'release' or 'pass': all ids in one word, all digests in one ('': no tally),
+-- and who it is passed to; to 'tally' or 'forget': nothing.
 -- Replies: hold: the place to go on from, if nothing was found so far and there is more
 -- to look at, else 0; then for each job its id, head, body, errors and result, the head
 -- being of before it was held; tally, forget: the tally, or ''; else a letter for each
@@ -13,9 +13,6 @@
 -- include: step, line, job, walk, tally
 
 local kind, mover = ARGV[3], ARGV[4]
--- How large a reply may be; then it has fewer jobs. One that takes longer than the
--- caller waits would never arrive.
-local HOLD_BYTES = 8 * 2 ^ 20
 -- Jobs that are read at once: a job and its result may be large, so few at first.
 local HOLD_SLICE, HOLD_SLICE_BYTES, HOLD_SLICE_MOST = 20, 2 ^ 20, 500
 local HOLD_LOOKS = 20000 -- elements of lines that one call looks at in vain
@@ -154,11 +151,11 @@ local function head_before(id, head)
 end
 
 -- Add what was found to the reply, up to `limit` jobs; damaged ones are passed over.
-local function hand_over(held, limit, reply)
+local function hand_over(held, limit, bytes_most, reply)
   local has_errors = redis.call('EXISTS', ERRORS) == 1
   local has_results = redis.call('EXISTS', RESULTS) == 1
   local bytes, from, slice = 0, 1, HOLD_SLICE
-  while from <= #ids and #reply <= limit and bytes < HOLD_BYTES do
+  while from <= #ids and #reply <= limit and bytes < bytes_most do
     local part = { unpack(ids, from, math.min(from + slice - 1, #ids)) }
     local heads, bodies = read_all('HMGET', HEADS, part), read_all('HMGET', JOBS, part)
     local errors = has_errors and read_all('HMGET', ERRORS, part) or {}
@@ -166,7 +163,7 @@ local function hand_over(held, limit, reply)
     local before = bytes
     for i = 1, #part do
       local state, priority, place = where_is(heads[i], bodies[i])
-      if state and #reply <= limit and bytes < HOLD_BYTES then
+      if state and #reply <= limit and bytes < bytes_most then
         if from + i - 1 <= held then
           heads[i] = head_before(part[i], heads[i])
         else
@@ -186,14 +183,14 @@ end
 
 -- An answer without jobs says that there are none left. So if all that was found is
 -- damaged, twice as many are looked for.
-local function hold(from_states, after, only_new)
+local function hold(from_states, after, only_new, bytes_most)
   local reply, limit = { 0 }, most
   repeat
     local held, place = gather(from_states, after, only_new)
     if #ids == 0 and is_enough() then
       reply[1] = math.max(place, 1)
     end
-    hand_over(held, limit, reply)
+    hand_over(held, limit, bytes_most, reply)
     local in_the_way = #reply == 1 and #ids == most
     most, ids = 2 * most, {}
   until not in_the_way or most > HOLD_LOOKS
@@ -292,4 +289,4 @@ if not exists then
   return { 0 }
 end
 most = tonumber(ARGV[6])
-return hold(tonumber(ARGV[5]), tonumber(ARGV[7]), ARGV[8] == '1')
+return hold(tonumber(ARGV[5]), tonumber(ARGV[7]), ARGV[8] == '1', tonumber(ARGV[9]))

@@ -1,0 +1,224 @@
+/* test_redis_half.c - a script that cannot go on because somebody overwrote a key of
+ * the queue. What it wrote before stays, so a step that is sent again, when the key is
+ * mended, must come out whole. */
+#include <check.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "fake_clock.h"
+#include "program.h"
+#include "redis_server.h"
+#include "storage/storage.h"
+
+#define START INT64_C(1700000000000)
+#define JOBS  4
+
+static const char queue[] = "mail";
+static struct redis_server server;
+static struct pawl_storage *store;
+static struct fake_clock test_clock;
+
+static void setup(void)
+{
+    struct pawl_storage_config config = { .deadline = 20000 };
+    struct pawl_error err = { 0 };
+    char url[1100];
+    fake_clock_init(&test_clock, START);
+    config.clock = fake_clock_as_clock(&test_clock);
+    redis_server_start(&server, NULL);
+    snprintf(url, sizeof url, "%s?clock=caller", server.url);
+    enum pawl_status status = storage_open(url, &config, NULL, &store, &err);
+    ck_assert_msg(status == PAWL_OK, "cannot open '%s': %s", url, err.message);
+}
+
+static void teardown(void)
+{
+    storage_close(store);
+    redis_server_stop(&server);
+}
+
+static long long number_of(const char *command, const char *key)
+{
+    return redis_server_number(&server, "%s pawl:{mail}:%s", command, key);
+}
+
+static void make_queue(void)
+{
+    struct pawl_alter in = { .queue = queue, .kind = PAWL_ALTER_RESUME };
+    struct pawl_alter_reply out = { .results = NULL };
+    ck_assert_int_eq(storage_alter(store, &in, &out, NULL), PAWL_OK);
+}
+
+static void overwrite(const char *key)
+{
+    make_queue();
+    redis_server_do(&server, "SET pawl:{mail}:%s x", key);
+}
+
+static void mend(const char *key)
+{
+    redis_server_do(&server, "DEL pawl:{mail}:%s", key);
+}
+
+/* What of it was done cannot be told from the server's answer. */
+static void assert_unknown(enum pawl_status status, const struct pawl_error *err)
+{
+    ck_assert_int_eq(pawl_status_class(status), PAWL_CLASS_UNKNOWN);
+    ck_assert_msg(strstr(err->message, "overwritten by somebody else") != NULL, "%s",
+                  err->message);
+}
+
+/* All are found, and where their states say. */
+static void assert_all_there(const struct pawl_put_result *results)
+{
+    static const char *const places[JOBS][2] = { { "LLEN", "pending:5" },
+                                                 { "ZCARD", "scheduled" },
+                                                 { "ZCARD", "failed" },
+                                                 { "LLEN", "completed" } };
+    ck_assert_int_eq(number_of("HLEN", "jobs"), JOBS);
+    for (int i = 0; i < JOBS; i++) {
+        ck_assert_int_eq(results[i].status, PAWL_OK);
+        ck_assert_int_eq(number_of(places[i][0], places[i][1]), 1);
+    }
+}
+
+static const char *const all_keys[] = { "pending:5", "scheduled", "failed", "completed",
+                                        "heads", "errors", "results", "keys",
+                                        "key_times" };
+
+/* A job of each kind of place, under one number twice: what could not be written is, as
+ * soon as it can. */
+START_TEST(brought_in_whole)
+{
+    static const enum pawl_state states[JOBS] = { PAWL_PENDING, PAWL_SCHEDULED,
+                                                  PAWL_FAILED, PAWL_COMPLETED };
+    const struct pawl_job_error broke = { START, 1, "broke" };
+    struct pawl_job jobs[JOBS];
+    const struct pawl_job *list[JOBS];
+    struct pawl_put_result results[JOBS];
+    struct pawl_bring_in in = { .queue = queue, .session = { { 7 } }, .seq = 1,
+                                .jobs = list, .job_count = JOBS };
+    struct pawl_error err = { 0 };
+    overwrite(all_keys[_i]);
+    for (int i = 0; i < JOBS; i++) {
+        jobs[i] = (struct pawl_job){ .id = pawl_id_new(queue, START), .queue = queue,
+                                     .type = "", .key = "", .group = "", .payload = "",
+                                     .result = "", .state = states[i], .priority = 5,
+                                     .max_attempts = 3, .enqueued_at = START,
+                                     .run_at = START + 1000 };
+        list[i] = &jobs[i];
+    }
+    jobs[0].key = "k";
+    jobs[0].key_ttl = 1000;
+    jobs[2].errors = &broke;
+    jobs[2].error_count = 1;
+    jobs[3].result = "done";
+    jobs[3].result_size = 4;
+    jobs[3].finished_at = START;
+    assert_unknown(storage_bring_in(store, &in, results, &err), &err);
+    ck_assert_int_eq(number_of("HLEN", "jobs"), 0);
+    mend(all_keys[_i]);
+    ck_assert_msg(storage_bring_in(store, &in, results, &err) == PAWL_OK, "%s",
+                  err.message);
+    assert_all_there(results);
+}
+END_TEST
+
+static const char *const put_keys[] = { "pending:5", "scheduled", "keys", "key_times" };
+
+/* The same of a put. */
+START_TEST(put_whole)
+{
+    struct pawl_new_job jobs[2];
+    struct pawl_put_result results[2];
+    struct pawl_put in = { .queue = queue, .session = { { 7 } }, .seq = 1, .jobs = jobs,
+                           .job_count = 2 };
+    struct pawl_error err = { 0 };
+    overwrite(put_keys[_i]);
+    for (int i = 0; i < 2; i++)
+        jobs[i] = (struct pawl_new_job){ .id = pawl_id_new(queue, START), .queue = queue,
+                                         .type = "t", .priority = 5, .max_attempts = 3 };
+    jobs[0].key = "k";
+    jobs[0].key_ttl = 1000;
+    jobs[1].delay = 1000;
+    assert_unknown(storage_put(store, &in, results, &err), &err);
+    ck_assert_int_eq(number_of("HLEN", "jobs"), 0);
+    mend(put_keys[_i]);
+    ck_assert_msg(storage_put(store, &in, results, &err) == PAWL_OK, "%s", err.message);
+    for (int i = 0; i < 2; i++)
+        ck_assert_int_eq(results[i].status, PAWL_OK);
+    ck_assert_int_eq(number_of("LLEN", "pending:5"), 1);
+    ck_assert_int_eq(number_of("ZCARD", "scheduled"), 1);
+    ck_assert_int_eq(number_of("ZCARD", "key_times"), 1);
+}
+END_TEST
+
+static void claim_one(struct pawl_outcome *outcome)
+{
+    struct pawl_new_job new_job = { .id = pawl_id_new(queue, START), .queue = queue,
+                                    .type = "t", .priority = 5, .max_attempts = 3 };
+    struct pawl_put_result result;
+    struct pawl_put put = { .queue = queue, .session = { { 7 } }, .seq = 1,
+                            .jobs = &new_job, .job_count = 1 };
+    struct pawl_job *job = NULL;
+    struct pawl_exchange in = { .queue = queue, .owner = { { 9 } }, .claim_max = 1,
+                                .lease = 30000 };
+    struct pawl_exchange_reply reply = { .jobs = &job };
+    ck_assert_int_eq(storage_put(store, &put, &result, NULL), PAWL_OK);
+    ck_assert_int_eq(storage_exchange(store, &in, &reply, NULL), PAWL_OK);
+    ck_assert_uint_eq(reply.job_count, 1);
+    *outcome = (struct pawl_outcome){ .id = job->id, .epoch = job->epoch,
+                                      .kind = PAWL_OUTCOME_RETRY, .delay = 1000,
+                                      .error = "broke" };
+    pawl_job_free(job);
+}
+
+/* An outcome of which a half was written, the lease's end: it is no refusal, and sent
+ * again it is written whole. */
+START_TEST(outcome_in_half)
+{
+    struct pawl_outcome outcome;
+    enum pawl_status result;
+    struct pawl_exchange in = { .queue = queue, .owner = { { 9 } }, .outcomes = &outcome,
+                                .outcome_count = 1, .lease = 30000 };
+    struct pawl_exchange_reply reply = { .outcomes = &result };
+    struct pawl_error err = { 0 };
+    claim_one(&outcome);
+    overwrite("failed");
+    assert_unknown(storage_exchange(store, &in, &reply, &err), &err);
+    ck_assert_int_eq(number_of("ZCARD", "leases"), 0);
+    mend("failed");
+    ck_assert_msg(storage_exchange(store, &in, &reply, &err) == PAWL_OK, "%s",
+                  err.message);
+    ck_assert_int_eq(result, PAWL_OK);
+    ck_assert_int_eq(number_of("ZCARD", "failed"), 1);
+}
+END_TEST
+
+/* Who only looks is told what is wrong. */
+START_TEST(looking)
+{
+    struct pawl_job *job = NULL;
+    struct pawl_list in = { .queue = queue, .state = PAWL_FAILED, .limit = 1 };
+    struct pawl_list_reply reply = { .jobs = &job };
+    struct pawl_error err = { 0 };
+    overwrite("failed");
+    ck_assert_int_eq(storage_list(store, &in, &reply, &err), PAWL_ECORRUPT);
+    ck_assert_ptr_nonnull(strstr(err.message, "overwritten by somebody else"));
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("redis_half");
+    TCase *t = tcase_create("half");
+    tcase_add_checked_fixture(t, setup, teardown);
+    tcase_set_timeout(t, 60);
+    tcase_add_loop_test(t, brought_in_whole, 0,
+                        (int)(sizeof all_keys / sizeof *all_keys));
+    tcase_add_loop_test(t, put_whole, 0, (int)(sizeof put_keys / sizeof *put_keys));
+    tcase_add_test(t, outcome_in_half);
+    tcase_add_test(t, looking);
+    suite_add_tcase(suite, t);
+    return program_run(suite);
+}
