@@ -35,7 +35,7 @@
 extern "C" {
 #endif
 
-#define PAWL_STORAGE_ABI 5
+#define PAWL_STORAGE_ABI 6
 
 /* Time and its uses. `now` is the wall clock in ms. `steady` counts ms while
  * the machine is up, suspended or not, and is never set (CLOCK_BOOTTIME):
@@ -331,7 +331,8 @@ struct pawl_storage_ops {
                              const struct pawl_storage_config *config,
                              struct pawl_error *err);
     /* Never fails; an instance zeroed or half open is fine. Owners that claimed
-     * through it are gone from now on. */
+     * through it are gone from now on, and their leases over; but those leases last
+     * until they run out if base.keep_leases was set. */
     void (*close)(struct pawl_storage *self);
 
     /* Store new jobs: scheduled if due later, else pending at the tail of their
@@ -433,6 +434,9 @@ struct pawl_storage {
     struct pawl_session store; /* set by open: the store's own mark, by which one
                                   that was emptied or replaced is told; zero: it
                                   has none */
+    bool keep_leases; /* set before close by whoever still has outcomes to deliver of
+                         jobs that were claimed through it. A storage that is not
+                         `remote` need not look at it */
 };
 
 /* Make a storage known under its scheme, for this process. EINVAL: wrong abi, a

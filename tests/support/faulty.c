@@ -251,6 +251,8 @@ static enum pawl_status faulty_open(struct pawl_storage *self,
 
 static void faulty_close(struct pawl_storage *self)
 {
+    if (inner(self))
+        inner(self)->keep_leases = self->keep_leases;
     storage_close(inner(self));
 }
 

@@ -394,6 +394,29 @@ START_TEST(outcome_is_kept)
 }
 END_TEST
 
+/* A worker that is stopped meanwhile, with the primary there again but not in use yet:
+ * its leases do not end with it, or what it completed would come too late. */
+START_TEST(outcome_outlives_its_worker)
+{
+    store = open_with("dwell=1h");
+    struct pawl_new_job job = new_job();
+    assert_status(put_job(job), PAWL_OK);
+    struct pawl_job *claimed = claim(store);
+    faulty_set(FAULTY_AWAY);
+    assert_status(complete(store, claimed), PAWL_OK);
+    faulty_set(FAULTY_FINE);
+    storage_close(store);
+    struct pawl_sweep sweep = { .queue = QUEUE, .limit = 10, .max_crashes = 3 };
+    struct pawl_sweep_reply swept;
+    assert_status(storage_sweep(there, &sweep, &swept, &err), PAWL_OK);
+    ck_assert_uint_eq(swept.recovered, 0);
+    store = open_with("");
+    come_back();
+    ck_assert_int_eq(state_in(there, job.id), PAWL_COMPLETED);
+    ck_assert_uint_eq(times_told("outcome-stale"), 0);
+}
+END_TEST
+
 /* The answer to an outcome was lost: it is delivered again, and counted once. */
 START_TEST(outcome_sent_twice)
 {
@@ -498,6 +521,7 @@ int main(void)
     tcase_add_test(t, policies);
     tcase_add_test(t, paused_here_too);
     tcase_add_test(t, outcome_is_kept);
+    tcase_add_test(t, outcome_outlives_its_worker);
     tcase_add_test(t, outcome_sent_twice);
     tcase_add_test(t, outcome_too_late);
     tcase_add_loop_test(t, key_on_both_sides, 0, 2);

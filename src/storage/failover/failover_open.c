@@ -11,13 +11,24 @@
 
 /* --- open and close ------------------------------------------------------------- */
 
+/* Outcomes may still be in the spool, and count only as long as nobody else has their
+ * jobs: so the leases last until they run out, instead of ending with us. */
+static void close_primary(struct failover *f)
+{
+    struct pawl_storage *primary = atomic_load(&f->primary);
+
+    if (primary)
+        primary->keep_leases = f->base.keep_leases || failover_spooled(f);
+    storage_close(primary);
+}
+
 static void failover_close(struct pawl_storage *self)
 {
     struct failover *f = failover_of(self);
     struct failover_line *line;
 
     failover_stop(f);
-    storage_close(atomic_load(&f->primary));
+    close_primary(f);
     storage_close(f->spool);
     breaker_close(&f->breaker);
     while ((line = f->lines)) {
