@@ -2,6 +2,8 @@
  * is kept for the primary. */
 #include <check.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -92,6 +94,38 @@ START_TEST(the_way_back)
     ck_assert_int_eq(breaker_state(&one), BREAKER_CLOSED);
     breaker_refilled(&one);
     ck_assert_int_eq(breaker_state(&two), BREAKER_DRAINING);
+}
+END_TEST
+
+static atomic_int filled; /* a spool of one job */
+static atomic_bool all_done;
+
+static void *drain_it(void *unused)
+{
+    while (!atomic_load(&all_done)) {
+        uint32_t word = breaker_word(&two);
+        if (atomic_load(&filled) == 0)
+            breaker_drained(&two, word);
+        else if ((word & 0xff) == BREAKER_DRAINING)
+            atomic_store(&filled, 0);
+    }
+    return unused;
+}
+
+/* Filled at the very moment at which it is found empty: never closed and full. */
+START_TEST(filled_while_drained)
+{
+    pthread_t thread;
+    open_both(10, 10);
+    ck_assert_int_eq(pthread_create(&thread, NULL, drain_it, NULL), 0);
+    for (int i = 0; i < 300000; i++) {
+        atomic_store(&filled, 1);
+        breaker_refilled(&one);
+        bool closed = breaker_state(&one) == BREAKER_CLOSED;
+        ck_assert_msg(!closed || atomic_load(&filled) == 0, "at %d", i);
+    }
+    atomic_store(&all_done, true);
+    pthread_join(thread, NULL);
 }
 END_TEST
 
@@ -385,6 +419,7 @@ int main(void)
     tcase_set_timeout(t, 60);
     tcase_add_test(t, shared_by_all);
     tcase_add_test(t, the_way_back);
+    tcase_add_test(t, filled_while_drained);
     tcase_add_test(t, a_trial_fails);
     tcase_add_test(t, no_flapping);
     tcase_add_test(t, soon_again);

@@ -238,12 +238,15 @@ bool breaker_answered(struct breaker *breaker, bool at_once)
 
 void breaker_refilled(struct breaker *breaker)
 {
-    uint32_t word = breaker_word(breaker);
+    uint32_t word;
 
-    if ((word & 0xff) == BREAKER_CLOSED)
-        change(breaker, word, BREAKER_DRAINING);
-    else if ((word & 0xff) == BREAKER_DRAINING) /* who found it empty must look again */
-        atomic_fetch_add(&breaker->page->state, 0x100);
+    /* Also from DRAINING to the same: who found it empty must look again. What ends an
+     * outage looks by itself. */
+    do {
+        word = breaker_word(breaker);
+        if ((word & 0xff) != BREAKER_CLOSED && (word & 0xff) != BREAKER_DRAINING)
+            return;
+    } while (!change(breaker, word, BREAKER_DRAINING));
 }
 
 bool breaker_drained(struct breaker *breaker, uint32_t word)
