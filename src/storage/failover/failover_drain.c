@@ -90,21 +90,46 @@ static enum pawl_status sweep_here(const struct drain *drain, const char *queue,
     return storage_sweep(drain->f->spool, &sweep, &reply, err);
 }
 
+enum pawl_status failover_stuck(struct failover *f, const char *queue,
+                                const struct pawl_error *why, struct pawl_error *err)
+{
+    struct failover_line *line = failover_line(f, queue);
+
+    if (failover_is_away(why->status) || !line) { /* the trouble of all */
+        *err = *why;
+        return why->status;
+    }
+    line->stuck_in = f->round;
+    if (f->stuck.status == PAWL_OK) {
+        f->stuck = *why;
+        pawl_error_prefix(&f->stuck, "queue '%s'", queue);
+    }
+    return PAWL_OK;
+}
+
+bool failover_is_stuck(struct failover *f, const char *queue)
+{
+    const struct failover_line *line = failover_line(f, queue);
+
+    return line && line->stuck_in == f->round;
+}
+
 static enum pawl_status drain_queue(struct drain *drain, const char *queue,
                                     struct pawl_error *err)
 {
     struct relay_counts counts = { 0 };
-    enum pawl_status status = sweep_here(drain, queue, err);
+    struct pawl_error own = { 0 };
+    enum pawl_status status = sweep_here(drain, queue, &own);
 
     if (status >= 0)
-        status = relay_resume(&drain->relay, queue, &counts, err);
+        status = relay_resume(&drain->relay, queue, &counts, &own);
     while (status >= 0 && status != PAWL_EMPTY && !is_over(drain)) {
-        status = relay_next(&drain->relay, queue, &counts, err);
+        status = relay_next(&drain->relay, queue, &counts, &own);
         drain->done += counts.moved + counts.duplicates;
         counts = (struct relay_counts){ 0 };
         keep_rate(drain);
     }
-    return status;
+    return status < 0 ? failover_stuck(drain->f, queue, &own, err) : status;
 }
 
 static enum pawl_status drain_queues(struct drain *drain, struct pawl_error *err)
@@ -116,7 +141,8 @@ static enum pawl_status drain_queues(struct drain *drain, struct pawl_error *err
         return status;
     for (size_t i = 0; i < stats->queue_count && status >= 0 && !is_over(drain); i++)
         if (!failover_is_reserved(stats->queues[i].name) &&
-            !is_empty(&stats->queues[i]))
+            !is_empty(&stats->queues[i]) &&
+            !failover_is_stuck(drain->f, stats->queues[i].name))
             status = drain_queue(drain, stats->queues[i].name, err);
     pawl_stats_free(stats);
     return status;
@@ -127,18 +153,26 @@ static const unsigned all_but_processing =
     PAWL_STATE_BIT(PAWL_FAILED) | PAWL_STATE_BIT(PAWL_COMPLETED) |
     PAWL_STATE_BIT(PAWL_DEAD) | PAWL_STATE_BIT(PAWL_CANCELLED);
 
-/* Everything that can go now. */
+/* A round: everything that can go now. Calls go before jobs, since those of a queue that
+ * were made first are among them. */
 static enum pawl_status drain_once(struct drain *drain, struct pawl_error *err)
 {
+    struct failover *f = drain->f;
     enum pawl_status status;
 
-    do {
-        status = failover_deliver(drain->f, drain->to, &drain->done, err);
+    f->round++;
+    f->stuck = (struct pawl_error){ 0 };
+    status = failover_take_up(f, err);
+    while (status >= 0 && status != PAWL_EMPTY && !is_over(drain)) {
+        status = failover_deliver(f, drain->to, &drain->done, err);
         keep_rate(drain);
-    } while (status >= 0 && status != PAWL_EMPTY && !is_over(drain));
+    }
     if (status >= 0 && !is_over(drain))
         status = drain_queues(drain, err);
-    return status;
+    if (status < 0 || f->stuck.status == PAWL_OK)
+        return status;
+    *err = f->stuck;
+    return err->status;
 }
 
 /* Until the spool is empty or the state is another. Returns what stopped it. */
