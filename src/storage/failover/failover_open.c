@@ -107,6 +107,7 @@ static enum pawl_status open_spool(struct failover *f, struct pawl_error *err)
     char usual[REGISTRY_URL_MAX], path[4200];
     const char *url = f->settings.fallback;
     enum pawl_status status = PAWL_OK;
+    struct breaker_times times;
     bool is_file;
 
     config.must_exist = false;
@@ -121,10 +122,12 @@ static enum pawl_status open_spool(struct failover *f, struct pawl_error *err)
                                 f->spool->ops->scheme);
     if (status != PAWL_OK)
         return status;
+    times = (struct breaker_times){ f->settings.dwell, f->settings.trial,
+                                    failover_patience(f) };
     is_file = f->spool->where && f->spool->where[0] == '/';
     snprintf(path, sizeof path, "%s" BREAKER_SUFFIX, is_file ? f->spool->where : "");
     return breaker_open(&f->breaker, is_file ? path : NULL, f->where,
-                        f->settings.dwell, f->settings.trial, err);
+                        &times, err);
 }
 
 static const char *label_of(const struct pawl_storage_ops *ops)
