@@ -137,6 +137,8 @@ struct pawl_stats {
     bool fallback;       /* there is a spool */
     uint64_t spooled;    /* what waits in it, about: unfinished jobs, and outcomes
                             of jobs that the primary handed out */
+    uint64_t spooled_running; /* those of them that run on this host now: they go
+                                 over when they end */
 };
 /* Counts of every queue, or of the one named (PAWL_NOT_FOUND if it does not
  * exist). *out is yours, to pawl_stats_free(). Counting is exact and reads an

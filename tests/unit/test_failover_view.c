@@ -94,6 +94,7 @@ START_TEST(count_jobs)
     ck_assert_uint_eq(s->queues[0].jobs[PAWL_PENDING], 3);
     ck_assert_uint_eq(s->queues[0].jobs[PAWL_PROCESSING], 1);
     ck_assert_uint_eq(s->spooled, 1);
+    ck_assert_uint_eq(s->spooled_running, 1);
     pawl_stats_free(s);
     assert_status(complete(store, here_still), PAWL_OK);
     come_back();
