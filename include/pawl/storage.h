@@ -200,6 +200,7 @@ struct pawl_wait {
 struct pawl_place {
     int64_t rank;
     uint8_t tie[16];
+    uint8_t part; /* of a storage that is made of several: whose place it is; else 0 */
     bool set;
 };
 struct pawl_list {

@@ -153,10 +153,20 @@ runs() {
     test "$("$PAWL" --url "$url?fallback=off" --json show "$busy" | field 'j["state"]')" = processing
 }
 ok "a job runs there" until_ok runs
+early=$("$PAWL" --url "$url?fallback=off" enqueue -q full early)
 ask CONFIG SET maxmemory 1 >/dev/null
 run drain
 like "one that is full takes nothing" "$code $err" "1 *
 pawl drain: 1 jobs stay in the spool: nothing went over for 10 s"
+is "the mode is draining" "$(mode)" draining
+# What is just tried again is held for a moment: then it may be on no page.
+lists_both() {
+    run --json list -q full --limit 1
+    test "$code $(printf %s "$out" | field 'all[0]["id"]')" = "0 $early" || return 1
+    run --json list -q full --after "$(printf %s "$out" | field 'all[-1]["next"]')"
+    test "$code $(printf %s "$out" | field 'all[0]["payload"]')" = "0 late"
+}
+ok "a list begins with what is there, and goes on with what is here" until_ok lists_both
 ask CONFIG SET maxmemory 0 >/dev/null
 run drain
 ok "and then it does" test "$code" -eq 0
