@@ -233,6 +233,24 @@ START_TEST(one_queue_is_stuck)
 }
 END_TEST
 
+/* A command that is about to end gives over a batch all the same. */
+START_TEST(one_batch_at_least)
+{
+    struct pawl_storage_config config = fixture_config();
+    config.brief = true; /* no thread before the next probe is due */
+    faulty_set(FAULTY_AWAY);
+    assert_status(storage_open("faulty:memory:there?fallback=memory:here&dwell=1h", &config,
+                               NULL, &store, &err), PAWL_OK);
+    struct failover *f = failover_of(store);
+    struct pawl_id id = put_spooled();
+    faulty_set(FAULTY_FINE);
+    atomic_store(&f->stopping, true);
+    ck_assert(breaker_answered(&f->breaker, true));
+    failover_drain(f);
+    ck_assert_int_eq(state_in(there, id), PAWL_PENDING);
+}
+END_TEST
+
 /* Delays and lives are counted from the put, not from its arrival. */
 START_TEST(times_go_on)
 {
@@ -609,6 +627,7 @@ int main(void)
     tcase_add_test(t, lost_long_ago);
     tcase_add_test(t, rate_of_calls);
     tcase_add_test(t, one_queue_is_stuck);
+    tcase_add_test(t, one_batch_at_least);
     tcase_add_test(t, times_go_on);
     tcase_add_test(t, again_at_the_spool);
     tcase_add_test(t, again_at_the_primary);
