@@ -45,7 +45,8 @@ struct pawl_page {
  * by time, finished newest first. `limit` 1..500; `after` is an earlier page's
  * `next`, or NULL. A page may be short although more follows: go by `next`.
  * PAWL_SPOOLED: the primary is away, and these are the spool's jobs alone; a cursor
- * from before leads nowhere then.
+ * from before leads to the first of them then. While the spool drains they follow those
+ * of the primary.
  * PAWL_EINVAL: a bad cursor. Free with pawl_page_clear(), also after failure.
  * older_than does not apply. */
 PAWL_API enum pawl_status pawl_list(struct pawl *pawl,
@@ -137,6 +138,8 @@ struct pawl_stats {
     bool fallback;       /* there is a spool */
     uint64_t spooled;    /* what waits in it, about: unfinished jobs, and outcomes
                             of jobs that the primary handed out */
+    uint64_t spooled_running; /* those of them that run on this host now: they go
+                                 over when they end */
 };
 /* Counts of every queue, or of the one named (PAWL_NOT_FOUND if it does not
  * exist). *out is yours, to pawl_stats_free(). Counting is exact and reads an

@@ -37,7 +37,7 @@
 extern "C" {
 #endif
 
-#define PAWL_STORAGE_ABI 5
+#define PAWL_STORAGE_ABI 6
 
 /* pawl_error.native of a PAWL_EUNKNOWN for which the server did answer, with an error
  * that leaves open what was done: it is not away, so there is no outage. */
@@ -206,6 +206,7 @@ struct pawl_wait {
 struct pawl_place {
     int64_t rank;
     uint8_t tie[16];
+    uint8_t part; /* of a storage that is made of several: whose place it is; else 0 */
     bool set;
 };
 struct pawl_list {
@@ -342,7 +343,8 @@ struct pawl_storage_ops {
                              const struct pawl_storage_config *config,
                              struct pawl_error *err);
     /* Never fails; an instance zeroed or half open is fine. Owners that claimed
-     * through it are gone from now on. */
+     * through it are gone from now on, and their leases over; but those leases last
+     * until they run out if base.keep_leases was set. */
     void (*close)(struct pawl_storage *self);
 
     /* Store new jobs: scheduled if due later, else pending at the tail of their
@@ -444,6 +446,9 @@ struct pawl_storage {
     struct pawl_session store; /* set by open: the store's own mark, by which one
                                   that was emptied or replaced is told; zero: it
                                   has none */
+    bool keep_leases; /* set before close by whoever still has outcomes to deliver of
+                         jobs that were claimed through it. A storage that is not
+                         `remote` need not look at it */
 };
 
 /* Make a storage known under its scheme, for this process. EINVAL: wrong abi, a

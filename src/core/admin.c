@@ -20,7 +20,7 @@ enum pawl_status pawl_get(struct pawl *pawl, struct pawl_id id,
     return status;
 }
 
-/* --- cursors: STATE.RANK.TIE, in hex ---------------------------------------- */
+/* --- cursors: STATE.RANK.TIE, or STATE.RANK.TIE.PART, in hex ---------------- */
 
 struct cursor {
     int state;
@@ -40,6 +40,9 @@ static void cursor_format(const struct cursor *cursor,
     for (i = 0; i < 16; i++)
         n += snprintf(text + n, PAWL_CURSOR_TEXT - (size_t)n, "%02x",
                       cursor->place.tie[i]);
+    if (cursor->place.part)
+        snprintf(text + n, PAWL_CURSOR_TEXT - (size_t)n, ".%x",
+                 (unsigned)cursor->place.part & 0xf);
 }
 
 static bool hex(const char *text, size_t digits, uint64_t *value)
@@ -63,7 +66,7 @@ static bool cursor_parse(const char *text, struct cursor *cursor)
     uint64_t value;
 
     memset(cursor, 0, sizeof *cursor);
-    if ((n != 1 && n != 51) || !hex(text, 1, &value))
+    if ((n != 1 && n != 51 && n != 53) || !hex(text, 1, &value))
         return false;
     cursor->state = (int)value;
     if (cursor->state < PAWL_STATE_FIRST || cursor->state > PAWL_STATE_LAST)
@@ -77,6 +80,11 @@ static bool cursor_parse(const char *text, struct cursor *cursor)
         if (!hex(text + 19 + 2 * i, 2, &value))
             return false;
         cursor->place.tie[i] = (uint8_t)value;
+    }
+    if (n == 53) {
+        if (text[51] != '.' || !hex(text + 52, 1, &value))
+            return false;
+        cursor->place.part = (uint8_t)value;
     }
     cursor->place.set = true;
     return true;

@@ -53,6 +53,7 @@ static enum pawl_status trace_open(struct pawl_storage *self,
 
 static void trace_close(struct pawl_storage *self)
 {
+    inner(self)->keep_leases = self->keep_leases;
     storage_close(inner(self));
 }
 

@@ -134,6 +134,50 @@ run drain extra
 refused "drain takes no word" 2 "pawl drain: unexpected 'extra'"
 PAWL_URL=sqlite:$work/own.db run drain
 is "no spool at all" "$code $err" "0 pawl drain: $work/own.db has no spool"
+mkdir unusable.db
+PAWL_URL="$url?fallback=sqlite:$work/unusable.db" run drain
+like "a spool that cannot be used is not an empty one" "$code $err" \
+    "1 pawl drain: no fallback while $url is away: *
+pawl drain: the spool of $url cannot be used: what it holds stays there"
+PAWL_URL="$url?fallback=sqlite:$work/unusable.db" run --json drain
+is "nor is it in JSON" "$code $out" "1 "
+
+redis_down
+"$PAWL" enqueue -q full late >/dev/null 2>&1
+back
+busy=$("$PAWL" --url "$url?fallback=off" enqueue -q busy x)
+"$PAWL" --url "$url?fallback=off" work -q busy --drain -- \
+    sh -c "until test -e $work/enough; do sleep 0.1; done" >/dev/null 2>&1 &
+worker=$!
+runs() {
+    test "$("$PAWL" --url "$url?fallback=off" --json show "$busy" | field 'j["state"]')" = processing
+}
+ok "a job runs there" until_ok runs
+early=$("$PAWL" --url "$url?fallback=off" enqueue -q full early)
+ask CONFIG SET maxmemory 1 >/dev/null
+run drain
+like "one that is full takes nothing" "$code $err" "1 *
+pawl drain: 1 jobs stay in the spool: nothing went over for 10 s"
+is "the mode is draining" "$(mode)" draining
+# What is just tried again is held for a moment: then it may be on no page.
+lists_both() {
+    run --json list -q full --limit 1
+    test "$code $(printf %s "$out" | field 'all[0]["id"]')" = "0 $early" || return 1
+    run --json list -q full --after "$(printf %s "$out" | field 'all[-1]["next"]')"
+    test "$code $(printf %s "$out" | field 'all[0]["payload"]')" = "0 late"
+}
+ok "a list begins with what is there, and goes on with what is here" until_ok lists_both
+ask CONFIG SET maxmemory 0 >/dev/null
+run drain
+ok "and then it does" test "$code" -eq 0
+touch enough
+ok "the job ends" wait $worker
+ask RENAME pawl:queues elsewhere >/dev/null
+ask SET pawl:queues x >/dev/null
+run drain
+like "what cannot be counted" "$code $err" "1 pawl drain: *"
+ok "is not called stuck" test "${err#*stay in the spool}" = "$err"
+ask RENAME elsewhere pawl:queues >/dev/null
 
 # --- the environment that installations have --------------------------------------------------
 

@@ -175,6 +175,25 @@ START_TEST(closed_instance_loses_its_jobs)
 }
 END_TEST
 
+/* ... unless outcomes are still on their way: then the leases of a remote storage run
+ * out by themselves, and an outcome that comes in time counts (rule 47). */
+START_TEST(closed_instance_keeps_its_leases)
+{
+    struct pawl_storage *other = instance_open();
+    if (!other->ops->remote)
+        return;
+    put_many(2, NULL);
+    struct claims theirs = exchange_on(other, QUEUE, owner_b, NULL, NULL, 0, 2);
+    other->keep_leases = true;
+    instance_close(other);
+    assert_count(sweep().recovered, 0);
+    assert_status(write_kind(theirs.jobs[0], PAWL_OUTCOME_COMPLETED), PAWL_OK);
+    pass(LEASE);
+    assert_count(sweep().recovered, 1);
+    assert_state(theirs.jobs[1]->id, PAWL_PENDING);
+}
+END_TEST
+
 /* Closing an instance that claimed nothing takes nothing from others (rule
  * 47). */
 START_TEST(closed_idle_instance_loses_nothing)
@@ -284,6 +303,7 @@ TCase *topic_lease(void)
     tcase_add_test(t, renew_answers_each);
     tcase_add_test(t, wall_clock_does_not_matter);
     tcase_add_test(t, closed_instance_loses_its_jobs);
+    tcase_add_test(t, closed_instance_keeps_its_leases);
     tcase_add_test(t, closed_idle_instance_loses_nothing);
     tcase_add_test(t, lost_job_has_its_attempt_back);
     tcase_add_test(t, too_many_crashes_kill);

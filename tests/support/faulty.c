@@ -13,6 +13,7 @@ static atomic_int mode, calls_left; /* calls_left < 0: for ever */
 static _Atomic uint64_t calls;
 static atomic_long points_left;
 static _Atomic uint8_t store_number = 1;
+static const char *_Atomic damaged;
 
 struct faulty {
     struct pawl_storage base;
@@ -41,6 +42,11 @@ uint64_t faulty_calls(void)
 void faulty_replace(void)
 {
     atomic_fetch_add(&store_number, 1);
+}
+
+void faulty_damage(const char *queue)
+{
+    atomic_store(&damaged, queue);
 }
 
 void faulty_die_at(long k)
@@ -75,6 +81,16 @@ static enum faulty_mode begin(const struct pawl_storage *self)
     return now;
 }
 
+static bool is_damaged(const struct pawl_storage *self, const char *queue,
+                       struct pawl_error *err)
+{
+    const char *which = atomic_load(&damaged);
+    if (!self->ops->remote || which == NULL || strcmp(which, queue) != 0)
+        return false;
+    pawl_error_set(err, PAWL_ECORRUPT, "somebody wrote there");
+    return true;
+}
+
 /* What it comes to that was not done. */
 static enum pawl_status refuse(enum faulty_mode now, struct pawl_error *err)
 {
@@ -105,6 +121,8 @@ static enum pawl_status faulty_put(struct pawl_storage *self, const struct pawl_
                                    struct pawl_put_result *results,
                                    struct pawl_error *err)
 {
+    if (is_damaged(self, in->queue, err))
+        return PAWL_ECORRUPT;
     CALL(storage_put(inner(self), in, results, err));
 }
 
@@ -113,6 +131,8 @@ static enum pawl_status faulty_exchange(struct pawl_storage *self,
                                         struct pawl_exchange_reply *out,
                                         struct pawl_error *err)
 {
+    if (is_damaged(self, in->queue, err))
+        return PAWL_ECORRUPT;
     enum faulty_mode now = begin(self);
     if (now != FAULTY_FINE && now != FAULTY_LOST_AFTER)
         return refuse(now, err);
@@ -189,6 +209,8 @@ static enum pawl_status faulty_bring_in(struct pawl_storage *self,
                                         struct pawl_put_result *results,
                                         struct pawl_error *err)
 {
+    if (is_damaged(self, in->queue, err))
+        return PAWL_ECORRUPT;
     CALL(storage_bring_in(inner(self), in, results, err));
 }
 
@@ -251,6 +273,8 @@ static enum pawl_status faulty_open(struct pawl_storage *self,
 
 static void faulty_close(struct pawl_storage *self)
 {
+    if (inner(self))
+        inner(self)->keep_leases = self->keep_leases;
     storage_close(inner(self));
 }
 

@@ -20,6 +20,8 @@ enum faulty_mode {
 /* Make the schemes known. As often as you like. */
 void faulty_register(void);
 void faulty_set(enum faulty_mode mode);
+/* ECORRUPT for what goes to this queue of the remote ones; NULL: none. */
+void faulty_damage(const char *queue);
 /* For so many more calls; then it is FAULTY_AWAY until told otherwise. */
 void faulty_for(enum faulty_mode mode, int calls);
 /* Calls to the remote ones so far, those that failed among them. */

@@ -127,6 +127,7 @@ static inline void setup(void)
     unsetenv("PAWL_FALLBACK");
     faulty_register();
     faulty_set(FAULTY_FINE);
+    faulty_damage(NULL);
     there = open_url("memory:there");
     here = open_url("memory:here");
 }

@@ -2,6 +2,8 @@
  * is kept for the primary. */
 #include <check.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,10 +22,17 @@ static char path[300];
 static struct breaker one, two;
 static struct pawl_error err;
 
+static const struct breaker_times short_times = { 1, 1, 0 };
+
+static void open_with(const struct breaker_times *times)
+{
+    ck_assert_int_eq(breaker_open(&one, path, "redis://a", times, &err), PAWL_OK);
+    ck_assert_int_eq(breaker_open(&two, path, "redis://a", times, &err), PAWL_OK);
+}
+
 static void open_both(pawl_duration dwell, pawl_duration trial)
 {
-    ck_assert_int_eq(breaker_open(&one, path, "redis://a", dwell, trial, &err), PAWL_OK);
-    ck_assert_int_eq(breaker_open(&two, path, "redis://a", dwell, trial, &err), PAWL_OK);
+    open_with(&(struct breaker_times){ dwell, trial, 0 });
 }
 
 static void setup(void)
@@ -63,7 +72,7 @@ START_TEST(shared_by_all)
     breaker_lost(&one, "it is gone");
     ck_assert(breaker_away(&two));
     ck_assert_str_eq(breaker_text(two.page->reason, text), "it is gone");
-    ck_assert_int_eq(breaker_open(&later, path, "redis://a", 1, 1, &err), PAWL_OK);
+    ck_assert_int_eq(breaker_open(&later, path, "redis://a", &short_times, &err), PAWL_OK);
     ck_assert(breaker_away(&later));
     breaker_close(&later);
 }
@@ -95,6 +104,38 @@ START_TEST(the_way_back)
 }
 END_TEST
 
+static atomic_int filled; /* a spool of one job */
+static atomic_bool all_done;
+
+static void *drain_it(void *unused)
+{
+    while (!atomic_load(&all_done)) {
+        uint32_t word = breaker_word(&two);
+        if (atomic_load(&filled) == 0)
+            breaker_drained(&two, word);
+        else if ((word & 0xff) == BREAKER_DRAINING)
+            atomic_store(&filled, 0);
+    }
+    return unused;
+}
+
+/* Filled at the very moment at which it is found empty: never closed and full. */
+START_TEST(filled_while_drained)
+{
+    pthread_t thread;
+    open_both(10, 10);
+    ck_assert_int_eq(pthread_create(&thread, NULL, drain_it, NULL), 0);
+    for (int i = 0; i < 300000; i++) {
+        atomic_store(&filled, 1);
+        breaker_refilled(&one);
+        bool closed = breaker_state(&one) == BREAKER_CLOSED;
+        ck_assert_msg(!closed || atomic_load(&filled) == 0, "at %d", i);
+    }
+    atomic_store(&all_done, true);
+    pthread_join(thread, NULL);
+}
+END_TEST
+
 /* A probe that fails ends the trial, and the next begins from its start. */
 START_TEST(a_trial_fails)
 {
@@ -108,6 +149,34 @@ START_TEST(a_trial_fails)
     breaker_answered(&one, false);
     ck_assert_int_eq(breaker_state(&one), BREAKER_TRIAL);
     ck_assert(!breaker_answered(&one, false));
+}
+END_TEST
+
+/* A probe takes as long as the patience: nobody else makes one meanwhile. In vain it puts
+ * off the next for a dwell, unless somebody is in a hurry; answered, for a quarter of
+ * the trial. */
+START_TEST(one_probe_at_a_time)
+{
+    open_with(&(struct breaker_times){ 300, 40, 5000 });
+    breaker_lost(&one, "gone");
+    await_probe();
+    sleep_ms(60); /* longer than a quarter of the trial */
+    ck_assert(!breaker_probe_due(&two));
+    ck_assert_int_gt(breaker_probe_in(&two), 2000);
+    breaker_unanswered(&one, false, "gone still");
+    ck_assert_int_eq(breaker_state(&one), BREAKER_OPEN);
+    ck_assert_int_gt(breaker_probe_in(&two), 100);
+    ck_assert_int_le(breaker_probe_in(&two), 300);
+    await_probe();
+    breaker_unanswered(&one, true, "gone still");
+    ck_assert_int_le(breaker_probe_in(&two), 20);
+    await_probe();
+    ck_assert(!breaker_answered(&one, false));
+    ck_assert_int_le(breaker_probe_in(&two), 20);
+    await_probe();
+    breaker_unanswered(&one, false, "gone again");
+    ck_assert_int_eq(breaker_state(&one), BREAKER_OPEN);
+    ck_assert_int_le(breaker_probe_in(&two), 20);
 }
 END_TEST
 
@@ -128,7 +197,7 @@ START_TEST(no_flapping)
             if (up)
                 breaker_answered(&one, false);
             else
-                breaker_lost(&one, "down");
+                breaker_unanswered(&one, false, "down");
         }
         changes += breaker_away(&one) != away;
         away = breaker_away(&one);
@@ -175,7 +244,7 @@ START_TEST(one_drains)
     pid_t child = fork();
     if (child == 0) {
         struct breaker own;
-        bool began = breaker_open(&own, path, "", 1, 1, NULL) == PAWL_OK &&
+        bool began = breaker_open(&own, path, "", &short_times, NULL) == PAWL_OK &&
                      breaker_drain_begin(&own);
         _exit(began ? 0 : 1);
     }
@@ -235,14 +304,14 @@ START_TEST(wrong_files)
     char text[400];
     open_both(10, 10);
     atomic_store(&one.page->format, 77);
-    ck_assert_int_eq(breaker_open(&other, path, "", 1, 1, &err), PAWL_EFORMAT);
+    ck_assert_int_eq(breaker_open(&other, path, "", &short_times, &err), PAWL_EFORMAT);
     snprintf(text, sizeof text, "'%s' has format 77, and this pawl knows only 1; use a "
              "newer pawl", path);
     ck_assert_str_eq(err.message, text);
     breaker_close(&other);
     unlink(path);
     ck_assert_int_eq(symlink("/etc/hostname", path), 0);
-    ck_assert_int_eq(breaker_open(&other, path, "", 1, 1, &err), PAWL_EIO);
+    ck_assert_int_eq(breaker_open(&other, path, "", &short_times, &err), PAWL_EIO);
     breaker_close(&other);
 }
 END_TEST
@@ -385,7 +454,9 @@ int main(void)
     tcase_set_timeout(t, 60);
     tcase_add_test(t, shared_by_all);
     tcase_add_test(t, the_way_back);
+    tcase_add_test(t, filled_while_drained);
     tcase_add_test(t, a_trial_fails);
+    tcase_add_test(t, one_probe_at_a_time);
     tcase_add_test(t, no_flapping);
     tcase_add_test(t, soon_again);
     tcase_add_test(t, after_a_boot);

@@ -50,6 +50,37 @@ START_TEST(list_the_spool)
 }
 END_TEST
 
+/* While it drains, the spool's page follows that of the primary: nothing is left out. */
+START_TEST(list_while_draining)
+{
+    struct pawl_job *page[1], *running[2];
+    struct pawl_list in = { .queue = QUEUE, .state = PAWL_PROCESSING, .limit = 1 };
+    struct pawl_list_reply out = { .jobs = page };
+    open_away("");
+    put_spooled();
+    running[1] = claim(store);
+    faulty_set(FAULTY_FINE);
+    await_mode(PAWL_MODE_DRAINING);
+    struct pawl_new_job job = new_job();
+    assert_status(put_job(job), PAWL_OK);
+    running[0] = claim(store);
+    size_t seen = 0;
+    do {
+        assert_status(storage_list(store, &in, &out, &err), PAWL_OK);
+        for (size_t i = 0; i < out.job_count; i++) {
+            ck_assert_uint_lt(seen, 2);
+            ck_assert_mem_eq(&page[i]->id, &running[seen++]->id, sizeof page[i]->id);
+            pawl_job_free(page[i]);
+        }
+        in.after = out.next;
+    } while (out.next.set);
+    ck_assert_uint_eq(seen, 2);
+    for (int i = 0; i < 2; i++)
+        assert_status(complete(store, running[i]), PAWL_OK);
+    come_back();
+}
+END_TEST
+
 static struct pawl_stats *stats(const char *queue, enum pawl_status wanted)
 {
     struct pawl_stats *out = NULL;
@@ -94,6 +125,7 @@ START_TEST(count_jobs)
     ck_assert_uint_eq(s->queues[0].jobs[PAWL_PENDING], 3);
     ck_assert_uint_eq(s->queues[0].jobs[PAWL_PROCESSING], 1);
     ck_assert_uint_eq(s->spooled, 1);
+    ck_assert_uint_eq(s->spooled_running, 1);
     pawl_stats_free(s);
     assert_status(complete(store, here_still), PAWL_OK);
     come_back();
@@ -516,6 +548,7 @@ int main(void)
     tcase_set_timeout(t, 60);
     tcase_add_test(t, get_a_job);
     tcase_add_test(t, list_the_spool);
+    tcase_add_test(t, list_while_draining);
     tcase_add_test(t, count_jobs);
     tcase_add_test(t, count_kept);
     tcase_add_test(t, health_tells);

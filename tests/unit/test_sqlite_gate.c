@@ -8,6 +8,7 @@
 #include "sqlite_fixture.h"
 #include "storage/sqlite/sqlite_gate.h"
 #include "storage/sqlite/sqlite_line.h"
+#include "util/side_file.h"
 
 #define MS INT64_C(1000000)
 
@@ -235,9 +236,9 @@ START_TEST(two_in_one_process)
     gate_leave(&a);
     enter(&b);
     gate_leave(&b);
-    ck_assert(!gate_is_gone(&a));
+    ck_assert(!side_file_is_gone(a.fd));
     unlink(fixture_path("x.db.gate"));
-    ck_assert(gate_is_gone(&a));
+    ck_assert(side_file_is_gone(a.fd));
     gate_close(&a);
     gate_close(&b);
     gate_close(&b);

@@ -95,10 +95,11 @@ static bool cli_traced(const struct cli *cli)
 static void cli_log(void *context, enum pawl_log_level level, const char *id,
                     const char *text)
 {
-    const struct cli *cli = context;
+    struct cli *cli = context;
     bool wanted = level >= PAWL_LOG_WARN ||
                   (level == PAWL_LOG_INFO && cli->verbose) || cli_traced(cli);
-    (void)id;
+    if (strcmp(id, "no-fallback") == 0)
+        cli->spool_lost = true;
     if (wanted)
         cli_note(cli, "%s", text);
 }

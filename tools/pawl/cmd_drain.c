@@ -43,26 +43,34 @@ struct drain {
     uint64_t first, spooled; /* jobs in the spool, at first and now */
     enum pawl_mode mode;
     bool fallback;
-    bool working; /* jobs that were claimed here run still: they go over later */
+    bool working; /* all that is left runs on this host still: it goes over later */
     int64_t moved_ns; /* when there was less in the spool than before */
     bool line; /* a line of progress stands on the terminal */
 };
+
+static void drain_end_line(struct drain *d)
+{
+    if (d->line)
+        fputc('\n', stderr);
+    d->line = false;
+}
 
 static int drain_look(struct drain *d)
 {
     struct pawl_stats *stats = NULL;
     struct pawl_error err = {0};
     enum pawl_status status = pawl_stats(d->cli->pawl, NULL, &stats, &err);
-    if (status != PAWL_OK)
+    if (status != PAWL_OK) {
+        drain_end_line(d);
         return cli_error(d->cli, status, &err);
+    }
     d->mode = stats->mode;
     d->fallback = stats->fallback;
     if (stats->spooled < d->spooled || d->moved_ns == 0)
         d->moved_ns = clock_mono_ns();
     d->spooled = stats->spooled;
-    d->working = false;
-    for (size_t i = 0; i < stats->queue_count; i++)
-        d->working = d->working || stats->queues[i].jobs[PAWL_PROCESSING] > 0;
+    d->working = stats->spooled_running > 0 &&
+                 stats->spooled <= stats->spooled_running;
     if (d->spooled > d->first)
         d->first = d->spooled;
     pawl_stats_free(stats);
@@ -92,21 +100,36 @@ static int drain_tell(struct drain *d)
     return CLI_DONE;
 }
 
-static int drain_end(struct drain *d, int code)
+/* The two ways to give up. */
+static int drain_away(struct drain *d)
 {
-    if (d->line)
-        fputc('\n', stderr);
-    if (code == CLI_UNREACHABLE)
-        cli_note(d->cli, "%s is away; %" PRIu64 " jobs stay in the spool",
-                 pawl_where(d->cli->pawl), d->spooled);
-    else if (code == CLI_FAILED)
-        cli_note(d->cli, "%" PRIu64 " jobs stay in the spool: nothing went over for %d s",
-                 d->spooled, STUCK_MS / 1000);
-    else if (code == CLI_DONE && !d->fallback && !d->cli->json)
-        cli_note(d->cli, "%s has no spool", pawl_where(d->cli->pawl));
-    else if (code == CLI_DONE && !d->cli->json)
+    drain_end_line(d);
+    cli_note(d->cli, "%s is away; %" PRIu64 " jobs stay in the spool",
+             pawl_where(d->cli->pawl), d->spooled);
+    return CLI_UNREACHABLE;
+}
+
+static int drain_stuck(struct drain *d)
+{
+    drain_end_line(d);
+    return cli_failed(d->cli, "%" PRIu64 " jobs stay in the spool: nothing went over "
+                      "for %d s", d->spooled, STUCK_MS / 1000);
+}
+
+/* There is nothing left; or nothing that we can see. */
+static int drain_done(struct drain *d)
+{
+    drain_end_line(d);
+    if (d->cli->spool_lost)
+        return cli_failed(d->cli, "the spool of %s cannot be used: what it holds stays "
+                          "there", pawl_where(d->cli->pawl));
+    if (d->cli->json)
+        return drain_tell(d);
+    if (d->fallback)
         cli_note(d->cli, "the spool is empty: %" PRIu64 " drained", d->first);
-    return code;
+    else
+        cli_note(d->cli, "%s has no spool", pawl_where(d->cli->pawl));
+    return CLI_DONE;
 }
 
 static int drain_run(struct drain *d)
@@ -119,10 +142,10 @@ static int drain_run(struct drain *d)
         if (d->mode == PAWL_MODE_DRAINING)
             away = now;
         if (!d->wait && now - away > AWAY_MS * INT64_C(1000000))
-            return drain_end(d, CLI_UNREACHABLE);
+            return drain_away(d);
         if (d->mode == PAWL_MODE_DRAINING && !d->working &&
             now - d->moved_ns > STUCK_MS * INT64_C(1000000))
-            return drain_end(d, CLI_FAILED);
+            return drain_stuck(d);
         if (now - told >= TELL_MS * INT64_C(1000000)) {
             told = now;
             code = drain_tell(d);
@@ -131,9 +154,7 @@ static int drain_run(struct drain *d)
         if (code == CLI_DONE)
             code = drain_look(d);
     }
-    if (code == CLI_DONE && d->cli->json)
-        code = drain_tell(d);
-    return drain_end(d, code);
+    return code == CLI_DONE ? drain_done(d) : code;
 }
 
 int cmd_drain(struct cli *cli, int argc, char **argv)

@@ -77,13 +77,12 @@ static enum pawl_status map_file(struct breaker *breaker, const char *path,
 }
 
 enum pawl_status breaker_open(struct breaker *breaker, const char *path,
-                              const char *where, pawl_duration dwell,
-                              pawl_duration trial, struct pawl_error *err)
+                              const char *where, const struct breaker_times *times,
+                              struct pawl_error *err)
 {
     enum pawl_status status;
 
-    *breaker = (struct breaker){ .dwell = dwell, .trial = trial, .fd = -1,
-                                 .drain_fd = -1 };
+    *breaker = (struct breaker){ .times = *times, .fd = -1, .drain_fd = -1 };
     pthread_mutex_init(&breaker->drain_mutex, NULL);
     if (!path) {
         breaker->page = calloc(1, sizeof *breaker->page);
@@ -163,10 +162,18 @@ static int64_t ago(int64_t now, int64_t then)
     return then > now ? INT64_MAX : now - then;
 }
 
+/* From one probe of a trial to the next. */
+static int64_t probe_gap(const struct breaker *breaker)
+{
+    int64_t gap = breaker->times.trial / PROBES;
+
+    return gap < PROBE_LEAST_MS ? PROBE_LEAST_MS : gap;
+}
+
 void breaker_lost(struct breaker *breaker, const char *reason)
 {
     struct breaker_page *page = breaker->page;
-    int64_t now = clock_boot_ms(), dwell = breaker->dwell;
+    int64_t now = clock_boot_ms(), dwell = breaker->times.dwell;
     uint32_t word = breaker_word(breaker);
     enum breaker_state state = (enum breaker_state)(word & 0xff);
 
@@ -176,7 +183,7 @@ void breaker_lost(struct breaker *breaker, const char *reason)
         ago(now, atomic_load(&page->ended)) < CALM * dwell)
         dwell *= CALM;
     if (state == BREAKER_TRIAL)
-        dwell = breaker->trial / PROBES; /* it has not ended: the dwell is over */
+        dwell = probe_gap(breaker); /* it has not ended: the dwell is over */
     else
         set_text(page->reason, reason);
     if (dwell < PROBE_LEAST_MS)
@@ -192,19 +199,21 @@ bool breaker_probe_due(struct breaker *breaker)
 {
     struct breaker_page *page = breaker->page;
     int64_t now = clock_boot_ms(), at = atomic_load(&page->not_before);
-    int64_t gap = breaker->trial / PROBES;
+    int64_t most = probe_gap(breaker);
 
     if (!breaker_away(breaker) || breaker_probe_in(breaker) > 0)
         return false;
-    if (gap < PROBE_LEAST_MS)
-        gap = PROBE_LEAST_MS;
-    return atomic_compare_exchange_strong(&page->not_before, &at, now + gap);
+    if (most < breaker->times.patience)
+        most = breaker->times.patience;
+    return atomic_compare_exchange_strong(&page->not_before, &at, now + most);
 }
 
 pawl_duration breaker_probe_in(const struct breaker *breaker)
 {
     int64_t left = atomic_load(&breaker->page->not_before) - clock_boot_ms();
-    int64_t most = CALM * breaker->dwell + breaker->trial + 2 * PROBE_LEAST_MS;
+    const struct breaker_times *times = &breaker->times;
+    int64_t most = CALM * times->dwell + times->trial + times->patience +
+                   2 * PROBE_LEAST_MS;
 
     return left < 0 || left > most ? 0 : left;
 }
@@ -221,7 +230,9 @@ bool breaker_answered(struct breaker *breaker, bool at_once)
     enum breaker_state state = (enum breaker_state)(word & 0xff);
     int64_t now = clock_boot_ms();
 
-    if (state == BREAKER_OPEN && !at_once && breaker->trial > 0) {
+    if (state == BREAKER_OPEN || state == BREAKER_TRIAL)
+        atomic_store(&page->not_before, now + probe_gap(breaker));
+    if (state == BREAKER_OPEN && !at_once && breaker->times.trial > 0) {
         atomic_store(&page->trial_since, now);
         change(breaker, word, BREAKER_TRIAL);
         return false;
@@ -229,21 +240,37 @@ bool breaker_answered(struct breaker *breaker, bool at_once)
     if (state != BREAKER_OPEN && state != BREAKER_TRIAL)
         return false;
     if (state == BREAKER_TRIAL && !at_once &&
-        ago(now, atomic_load(&page->trial_since)) < breaker->trial)
+        ago(now, atomic_load(&page->trial_since)) < breaker->times.trial)
         return false;
     atomic_store(&page->ended, now);
     atomic_store(&page->since, clock_wall_ms());
     return change(breaker, word, BREAKER_DRAINING);
 }
 
+void breaker_unanswered(struct breaker *breaker, bool soon, const char *reason)
+{
+    int64_t pause = probe_gap(breaker);
+
+    if (breaker_state(breaker) != BREAKER_OPEN) {
+        breaker_lost(breaker, reason);
+        return;
+    }
+    if (!soon && pause < breaker->times.dwell)
+        pause = breaker->times.dwell;
+    atomic_store(&breaker->page->not_before, clock_boot_ms() + pause);
+}
+
 void breaker_refilled(struct breaker *breaker)
 {
-    uint32_t word = breaker_word(breaker);
+    uint32_t word;
 
-    if ((word & 0xff) == BREAKER_CLOSED)
-        change(breaker, word, BREAKER_DRAINING);
-    else if ((word & 0xff) == BREAKER_DRAINING) /* who found it empty must look again */
-        atomic_fetch_add(&breaker->page->state, 0x100);
+    /* Also from DRAINING to the same: who found it empty must look again. What ends an
+     * outage looks by itself. */
+    do {
+        word = breaker_word(breaker);
+        if ((word & 0xff) != BREAKER_CLOSED && (word & 0xff) != BREAKER_DRAINING)
+            return;
+    } while (!change(breaker, word, BREAKER_DRAINING));
 }
 
 bool breaker_drained(struct breaker *breaker, uint32_t word)

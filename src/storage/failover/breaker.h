@@ -9,7 +9,8 @@
  *                     ^----------------+-------lost------------+
  *
  * OPEN lasts at least `dwell`, and twelve times that if the outage before ended
- * less than twelve dwells ago; TRIAL needs a probe in each quarter of `trial`, and
+ * less than twelve dwells ago, and another `dwell` after each probe in vain, which
+ * costs whoever makes it all of his patience; TRIAL needs a probe in each quarter of `trial`, and
  * the first that fails ends it. So a link that comes and goes does not make us come
  * and go with it.
  *
@@ -51,9 +52,14 @@ struct breaker_page { /* FORMAT.md */
     _Atomic char where[BREAKER_TEXT];  /* the primary that the spool is for */
 };
 
+struct breaker_times {
+    pawl_duration dwell, trial;
+    pawl_duration patience; /* so long may a probe take */
+};
+
 struct breaker {
     struct breaker_page *page;
-    pawl_duration dwell, trial;
+    struct breaker_times times;
     bool shared; /* page is a file's */
     int fd, drain_fd;
     pthread_mutex_t drain_mutex; /* who drains, in this process */
@@ -65,8 +71,8 @@ struct breaker {
 
 /* `path` NULL: for this process alone. `where`: the primary. EDENIED, EIO, EFULL, ENOMEM. */
 enum pawl_status breaker_open(struct breaker *breaker, const char *path,
-                              const char *where, pawl_duration dwell,
-                              pawl_duration trial, struct pawl_error *err);
+                              const char *where, const struct breaker_times *times,
+                              struct pawl_error *err);
 /* A zeroed one is fine. */
 void breaker_close(struct breaker *breaker);
 
@@ -90,7 +96,8 @@ const char *breaker_text(const _Atomic char *text, char out[BREAKER_TEXT]);
 
 /* The primary did not answer. */
 void breaker_lost(struct breaker *breaker, const char *reason);
-/* Is it time for a probe? Then it is this caller's, and nobody else's for a while. */
+/* Is it time for a probe? Then it is this caller's, and nobody else's until it is
+ * answered, or not; if he dies, until it would be. */
 bool breaker_probe_due(struct breaker *breaker);
 /* When the next is, at the latest: ms from now. */
 pawl_duration breaker_probe_in(const struct breaker *breaker);
@@ -98,6 +105,8 @@ pawl_duration breaker_probe_in(const struct breaker *breaker);
 void breaker_hurry(struct breaker *breaker);
 /* A probe was answered. `at_once`: it needs no trial. True: the outage is over. */
 bool breaker_answered(struct breaker *breaker, bool at_once);
+/* It was not, or not well. `soon`: the next is not put off for a dwell. */
+void breaker_unanswered(struct breaker *breaker, bool soon, const char *reason);
 /* Something was put into the spool: it is to be drained, whatever was thought of it. */
 void breaker_refilled(struct breaker *breaker);
 /* DRAINING, and the spool was empty when the word was `word` already. False: it was

@@ -43,18 +43,30 @@ enum pawl_status failover_get(struct pawl_storage *self, const char *queue,
 
 /* --- list ----------------------------------------------------------------------- */
 
+/* Whose is a place? The spool's page follows the last one of the primary, so that a list
+ * made while the spool drains shows both. */
+enum { OF_PRIMARY, SPOOL_BEGINS, OF_SPOOL };
+
 /* The spool's; behind its held ones those of kept calls. */
 static enum pawl_status list_here(struct failover *f, const struct pawl_list *in,
                                   struct pawl_list_reply *out, struct pawl_error *err)
 {
+    struct pawl_list some = *in;
     enum pawl_status status;
 
-    if (in->after.set && in->after.rank == FAILOVER_KEPT)
-        return failover_list_kept(f, in, out, err);
-    status = storage_list(f->spool, in, out, err);
-    if (status >= 0 && in->state == PAWL_HELD && !out->next.set)
-        out->next = (struct pawl_place){ .rank = FAILOVER_KEPT, .set = true };
-    return status;
+    if (in->after.part != OF_SPOOL)
+        some.after = (struct pawl_place){ 0 };
+    if (some.after.set && some.after.rank == FAILOVER_KEPT) {
+        status = failover_list_kept(f, &some, out, err);
+    } else {
+        status = storage_list(f->spool, &some, out, err);
+        if (status >= 0 && in->state == PAWL_HELD && !out->next.set)
+            out->next = (struct pawl_place){ .rank = FAILOVER_KEPT, .set = true };
+    }
+    out->next.part = OF_SPOOL;
+    if (status < 0)
+        return status;
+    return failover_away(f) ? PAWL_SPOOLED : PAWL_OK;
 }
 
 enum pawl_status failover_list(struct pawl_storage *self, const struct pawl_list *in,
@@ -63,12 +75,18 @@ enum pawl_status failover_list(struct pawl_storage *self, const struct pawl_list
     struct failover *f = failover_of(self);
     struct pawl_error own = { 0 };
     enum pawl_status status;
-    struct pawl_storage *primary = failover_ask(f, &status, &own);
+    struct pawl_storage *primary;
 
+    if (in->after.set && in->after.part != OF_PRIMARY)
+        return list_here(f, in, out, err);
+    primary = failover_ask(f, &status, &own);
     if (primary)
         status = storage_list(primary, in, out, &own);
-    if (failover_final(f, status, &own, err))
+    if (failover_final(f, status, &own, err)) {
+        if (status >= 0 && !out->next.set && failover_spooled(f))
+            out->next = (struct pawl_place){ .part = SPOOL_BEGINS, .set = true };
         return status;
+    }
     status = list_here(f, in, out, err);
     return status < 0 ? status : PAWL_SPOOLED;
 }

@@ -54,11 +54,14 @@ struct drain {
     struct relay relay;
     int64_t begun_ns;
     uint64_t done; /* jobs */
+    bool tried;    /* a batch, or a round that had none */
 };
 
+/* Who stops gives over one batch all the same: where only commands run that end at once,
+ * none of them would ever come to it. */
 static bool is_over(const struct drain *drain)
 {
-    return atomic_load(&drain->f->stopping) ||
+    return (drain->tried && atomic_load(&drain->f->stopping)) ||
            breaker_state(&drain->f->breaker) != BREAKER_DRAINING;
 }
 
@@ -90,35 +93,76 @@ static enum pawl_status sweep_here(const struct drain *drain, const char *queue,
     return storage_sweep(drain->f->spool, &sweep, &reply, err);
 }
 
+enum pawl_status failover_stuck(struct failover *f, const char *queue,
+                                const struct pawl_error *why, struct pawl_error *err)
+{
+    struct failover_line *line = failover_line(f, queue);
+
+    if (failover_is_away(why->status) || !line) { /* the trouble of all */
+        *err = *why;
+        return why->status;
+    }
+    line->stuck_in = f->round;
+    if (f->stuck.status == PAWL_OK) {
+        f->stuck = *why;
+        pawl_error_prefix(&f->stuck, "queue '%s'", queue);
+    }
+    return PAWL_OK;
+}
+
+bool failover_is_stuck(struct failover *f, const char *queue)
+{
+    const struct failover_line *line = failover_line(f, queue);
+
+    return line && line->stuck_in == f->round;
+}
+
 static enum pawl_status drain_queue(struct drain *drain, const char *queue,
                                     struct pawl_error *err)
 {
     struct relay_counts counts = { 0 };
-    enum pawl_status status = sweep_here(drain, queue, err);
+    struct pawl_error own = { 0 };
+    enum pawl_status status = sweep_here(drain, queue, &own);
 
     if (status >= 0)
-        status = relay_resume(&drain->relay, queue, &counts, err);
+        status = relay_resume(&drain->relay, queue, &counts, &own);
     while (status >= 0 && status != PAWL_EMPTY && !is_over(drain)) {
-        status = relay_next(&drain->relay, queue, &counts, err);
+        status = relay_next(&drain->relay, queue, &counts, &own);
+        drain->tried = true;
         drain->done += counts.moved + counts.duplicates;
         counts = (struct relay_counts){ 0 };
+        keep_rate(drain);
+    }
+    return status < 0 ? failover_stuck(drain->f, queue, &own, err) : status;
+}
+
+static enum pawl_status drain_calls(struct drain *drain, struct pawl_error *err)
+{
+    enum pawl_status status = failover_take_up(drain->f, err);
+
+    while (status >= 0 && status != PAWL_EMPTY && !is_over(drain)) {
+        status = failover_deliver(drain->f, drain->to, &drain->done, err);
+        drain->tried = true;
         keep_rate(drain);
     }
     return status;
 }
 
-static enum pawl_status drain_queues(struct drain *drain, struct pawl_error *err)
+/* The queues of calls, or those of jobs. */
+static enum pawl_status drain_some(struct drain *drain, const struct pawl_stats *stats,
+                                   bool calls, struct pawl_error *err)
 {
-    struct pawl_stats *stats = NULL;
-    enum pawl_status status = storage_stats(drain->f->spool, NULL, &stats, err);
+    enum pawl_status status = PAWL_OK;
 
-    if (status < 0)
-        return status;
-    for (size_t i = 0; i < stats->queue_count && status >= 0 && !is_over(drain); i++)
-        if (!failover_is_reserved(stats->queues[i].name) &&
-            !is_empty(&stats->queues[i]))
-            status = drain_queue(drain, stats->queues[i].name, err);
-    pawl_stats_free(stats);
+    for (size_t i = 0; i < stats->queue_count && status >= 0 && !is_over(drain); i++) {
+        const struct pawl_queue_stats *queue = &stats->queues[i];
+        if (failover_is_reserved(queue->name) != calls || is_empty(queue))
+            continue;
+        if (calls)
+            return drain_calls(drain, err); /* of both queues */
+        if (!failover_is_stuck(drain->f, queue->name))
+            status = drain_queue(drain, queue->name, err);
+    }
     return status;
 }
 
@@ -127,18 +171,27 @@ static const unsigned all_but_processing =
     PAWL_STATE_BIT(PAWL_FAILED) | PAWL_STATE_BIT(PAWL_COMPLETED) |
     PAWL_STATE_BIT(PAWL_DEAD) | PAWL_STATE_BIT(PAWL_CANCELLED);
 
-/* Everything that can go now. */
+/* A round: everything that can go now. Calls go before jobs, since those of a queue that
+ * were made first are among them. */
 static enum pawl_status drain_once(struct drain *drain, struct pawl_error *err)
 {
+    struct failover *f = drain->f;
+    struct pawl_stats *stats = NULL;
     enum pawl_status status;
 
-    do {
-        status = failover_deliver(drain->f, drain->to, &drain->done, err);
-        keep_rate(drain);
-    } while (status >= 0 && status != PAWL_EMPTY && !is_over(drain));
-    if (status >= 0 && !is_over(drain))
-        status = drain_queues(drain, err);
-    return status;
+    f->round++;
+    f->stuck = (struct pawl_error){ 0 };
+    status = storage_stats(f->spool, NULL, &stats, err);
+    if (status >= 0)
+        status = drain_some(drain, stats, true, err);
+    if (status >= 0)
+        status = drain_some(drain, stats, false, err);
+    pawl_stats_free(stats);
+    drain->tried = true;
+    if (status < 0 || f->stuck.status == PAWL_OK)
+        return status;
+    *err = f->stuck;
+    return err->status;
 }
 
 /* Until the spool is empty or the state is another. Returns what stopped it. */

@@ -172,8 +172,7 @@ static enum pawl_status exchange_away(struct failover *f, struct failover_line *
     return status;
 }
 
-/* Where no outcome is the spool's, or the primary is away: then all are dealt with
- * here. */
+/* Where no outcome is the spool's. */
 static enum pawl_status exchange_plain(struct failover *f, struct failover_line *line,
                                        const struct pawl_exchange *in,
                                        struct pawl_exchange_reply *out,
@@ -235,9 +234,13 @@ enum pawl_status failover_exchange(struct pawl_storage *self,
 
     if (!line)
         return pawl_error_set(err, PAWL_ENOMEM, "out of memory");
-    if (has_local(in) && !failover_away(f))
-        return exchange_mixed(f, line, in, out, err);
-    return exchange_plain(f, line, in, out, err);
+    if (!has_local(in))
+        return exchange_plain(f, line, in, out, err);
+    /* The state is looked at once, and either way is right in each: what is the spool's
+     * must not get to the primary, which would call it stale. Away they go in one step. */
+    failover_heed(f);
+    return failover_away(f) ? exchange_away(f, line, in, out, err)
+                            : exchange_mixed(f, line, in, out, err);
 }
 
 /* --- leases --------------------------------------------------------------------- */

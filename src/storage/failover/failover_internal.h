@@ -59,6 +59,7 @@ struct failover_line {
     struct failover_pinned pins[FAILOVER_PINS];
     size_t next_pin;
     _Atomic int paused;   /* as last told to the spool: 0 no, 1 yes, -1 not known */
+    uint64_t stuck_in;    /* the drain's: the round in which it did not take something */
     char queue[];
 };
 
@@ -91,6 +92,8 @@ struct failover {
     pthread_mutex_t told_mutex;
     /* The thread's alone: */
     enum pawl_status refused; /* what the primary said to the last drain */
+    uint64_t round;           /* of draining; the first is 1 */
+    struct pawl_error stuck;  /* the first failure of this round that left others alone */
     struct pawl_storage *prober; /* during a trial */
     int64_t fastest_ns;          /* of its answers */
 };
@@ -173,7 +176,10 @@ enum pawl_status failover_note_put(struct failover *f, const struct pawl_put *pu
 enum pawl_status failover_note_outcomes(struct failover *f,
                                         const struct pawl_exchange *exchange,
                                         struct pawl_error *err);
-/* Make some of those calls at `to`; EMPTY: there are none. *done counts jobs. */
+/* Let go of those that the last round left, or somebody who died. */
+enum pawl_status failover_take_up(struct failover *f, struct pawl_error *err);
+/* Make some of those calls at `to`; EMPTY: there are no more for this round. *done
+ * counts jobs. */
 enum pawl_status failover_deliver(struct failover *f, struct pawl_storage *to,
                                   uint64_t *done, struct pawl_error *err);
 
@@ -201,6 +207,11 @@ enum pawl_status failover_list_kept(struct failover *f, const struct pawl_list *
 /* Give the primary what is in the spool, until that is empty, or the state another, or
  * something fails. ms until it is to be tried again. */
 pawl_duration failover_drain(struct failover *f);
+/* Something of a queue did not go over. OK: that is the queue's own trouble, and others
+ * go on; in this round it gets nothing more, or its order would not be kept. */
+enum pawl_status failover_stuck(struct failover *f, const char *queue,
+                                const struct pawl_error *why, struct pawl_error *err);
+bool failover_is_stuck(struct failover *f, const char *queue);
 /* Does the spool hold nothing for the primary? False also when it cannot be told. */
 bool failover_spool_empty(struct failover *f);
 

@@ -117,14 +117,14 @@ static void judge(struct failover *f, enum pawl_status status, int64_t took_ns,
 {
     if (failover_is_away(status)) {
         end_probing(f, false);
-        breaker_lost(&f->breaker, err->message);
+        breaker_unanswered(&f->breaker, f->config.urgent, err->message);
     } else if (status < 0) {
         end_probing(f, false);
         failover_log(f, PAWL_LOG_ERROR, "primary-refuses", "%s is back, but refuses: %s",
                      f->where, err->message);
         breaker_answered(&f->breaker, true);
     } else if (too_slow(f, took_ns)) {
-        breaker_lost(&f->breaker, "it answers, but not steadily");
+        breaker_unanswered(&f->breaker, f->config.urgent, "it answers, but not steadily");
     } else {
         failover_met(f, f->prober);
         if (breaker_answered(&f->breaker, f->config.urgent))

@@ -164,30 +164,6 @@ static enum pawl_status deliver_put(struct failover *f, struct pawl_storage *to,
 
 /* --- delivering ----------------------------------------------------------------- */
 
-/* *hopeless: it never will be. */
-static enum pawl_status deliver_one(struct failover *f, struct pawl_storage *to,
-                                    const struct pawl_job *note, uint64_t *done,
-                                    bool *hopeless, struct pawl_error *err)
-{
-    struct packet packet;
-    enum pawl_status status = packet_read(note->payload, note->payload_size, &packet,
-                                          err);
-
-    *hopeless = status == PAWL_EFORMAT;
-    if (status < 0)
-        return status;
-    if (packet.exchange.queue) {
-        *done += packet.exchange.outcome_count;
-        status = deliver_outcomes(f, to, &packet, note, err);
-    } else {
-        *done += packet.put.job_count;
-        status = deliver_put(f, to, &packet, note, err);
-    }
-    packet_clear(&packet);
-    *hopeless = status == PAWL_ETOOOLD;
-    return status;
-}
-
 static enum pawl_status settle(struct failover *f, const char *queue,
                                enum pawl_take_kind kind, struct pawl_id id,
                                struct pawl_error *err)
@@ -217,32 +193,77 @@ static enum pawl_status set_aside(struct failover *f, const char *queue,
     return storage_alter(f->spool, &alter, &reply, NULL);
 }
 
+static enum pawl_status make_call(struct failover *f, struct pawl_storage *to,
+                                  struct packet *call, const struct pawl_job *note,
+                                  uint64_t *done, struct pawl_error *err)
+{
+    *done += call->put.job_count + call->exchange.outcome_count;
+    return call->put.queue ? deliver_put(f, to, call, note, err)
+                           : deliver_outcomes(f, to, call, note, err);
+}
+
+/* It is over there and gone here, or set aside since it never will be, or left held for
+ * the next round since its queue is stuck. */
+static enum pawl_status deliver_one(struct failover *f, struct pawl_storage *to,
+                                    const char *queue, const struct pawl_job *note,
+                                    uint64_t *done, struct pawl_error *err)
+{
+    struct packet call;
+    struct pawl_error own = { 0 };
+    enum pawl_status status = packet_read(note->payload, note->payload_size, &call,
+                                          &own);
+    const char *whose;
+
+    if (status == PAWL_EFORMAT)
+        return set_aside(f, queue, note, &own);
+    if (status < 0) {
+        *err = own;
+        return status;
+    }
+    whose = call.put.queue ? call.put.queue : call.exchange.queue;
+    if (!failover_is_stuck(f, whose)) {
+        status = make_call(f, to, &call, note, done, &own);
+        if (status == PAWL_ETOOOLD)
+            status = set_aside(f, queue, note, &own);
+        else if (status < 0)
+            status = failover_stuck(f, whose, &own, err);
+        else
+            status = settle(f, queue, PAWL_TAKE_CONFIRM, note->id, err);
+    }
+    packet_clear(&call);
+    return status;
+}
+
+/* The next few, in their order, but for those that this round has left. */
+static enum pawl_status hold(struct failover *f, const char *queue, bool left,
+                             struct pawl_job **notes, size_t *count,
+                             struct pawl_error *err)
+{
+    struct pawl_take_out in = { .queue = queue, .mover = note_mover,
+                                .kind = PAWL_TAKE_HOLD, .limit = HOLD_MOST,
+                                .from_states = left ? 0 : PAWL_STATE_BIT(PAWL_PENDING),
+                                .only_new = !left };
+    struct pawl_take_out_reply out = { .jobs = notes };
+    enum pawl_status status = storage_take_out(f->spool, &in, &out, err);
+
+    *count = status < 0 ? 0 : out.job_count;
+    return status;
+}
+
 static enum pawl_status deliver_from(struct failover *f, struct pawl_storage *to,
                                      const char *queue, uint64_t *done,
                                      struct pawl_error *err)
 {
     struct pawl_job *notes[HOLD_MOST];
-    struct pawl_take_out in = { .queue = queue, .mover = note_mover,
-                                .kind = PAWL_TAKE_HOLD, .limit = HOLD_MOST,
-                                .from_states = PAWL_STATE_BIT(PAWL_PENDING) };
-    struct pawl_take_out_reply out = { .jobs = notes };
-    struct pawl_error own = { 0 };
-    enum pawl_status status = storage_take_out(f->spool, &in, &out, &own);
+    size_t count;
+    enum pawl_status status = hold(f, queue, false, notes, &count, err);
 
-    for (size_t i = 0; i < out.job_count; i++) {
-        if (status >= 0) {
-            bool hopeless;
-            status = deliver_one(f, to, notes[i], done, &hopeless, &own);
-            if (hopeless)
-                status = set_aside(f, queue, notes[i], &own);
-            else if (status >= 0)
-                status = settle(f, queue, PAWL_TAKE_CONFIRM, notes[i]->id, &own);
-        }
+    for (size_t i = 0; i < count; i++) {
+        if (status >= 0)
+            status = deliver_one(f, to, queue, notes[i], done, err);
         pawl_job_free(notes[i]);
     }
-    if (status < 0 && err)
-        *err = own;
-    return status < 0 ? status : out.job_count == 0 ? PAWL_EMPTY : PAWL_OK;
+    return status < 0 ? status : count == 0 ? PAWL_EMPTY : PAWL_OK;
 }
 
 enum pawl_status failover_deliver(struct failover *f, struct pawl_storage *to,
@@ -253,4 +274,32 @@ enum pawl_status failover_deliver(struct failover *f, struct pawl_storage *to,
 
     return status == PAWL_EMPTY ? deliver_from(f, to, FAILOVER_SENT, done, err)
                                 : status;
+}
+
+/* They stand where they stood: what is held again comes in the same order. */
+static enum pawl_status let_go(struct failover *f, const char *queue,
+                               struct pawl_error *err)
+{
+    struct pawl_job *notes[HOLD_MOST];
+    size_t count;
+    enum pawl_status status;
+
+    do {
+        status = hold(f, queue, true, notes, &count, err);
+        for (size_t i = 0; i < count; i++) {
+            if (status >= 0)
+                status = settle(f, queue, PAWL_TAKE_RELEASE, notes[i]->id, err);
+            pawl_job_free(notes[i]);
+        }
+    } while (status >= 0 && count > 0);
+    return status;
+}
+
+enum pawl_status failover_take_up(struct failover *f, struct pawl_error *err)
+{
+    enum pawl_status status = let_go(f, FAILOVER_OUTCOMES, err);
+
+    if (status >= 0)
+        status = let_go(f, FAILOVER_SENT, err);
+    return status < 0 ? status : PAWL_OK;
 }

@@ -11,13 +11,24 @@
 
 /* --- open and close ------------------------------------------------------------- */
 
+/* Outcomes may still be in the spool, and count only as long as nobody else has their
+ * jobs: so the leases last until they run out, instead of ending with us. */
+static void close_primary(struct failover *f)
+{
+    struct pawl_storage *primary = atomic_load(&f->primary);
+
+    if (primary)
+        primary->keep_leases = f->base.keep_leases || failover_spooled(f);
+    storage_close(primary);
+}
+
 static void failover_close(struct pawl_storage *self)
 {
     struct failover *f = failover_of(self);
     struct failover_line *line;
 
     failover_stop(f);
-    storage_close(atomic_load(&f->primary));
+    close_primary(f);
     storage_close(f->spool);
     breaker_close(&f->breaker);
     while ((line = f->lines)) {
@@ -96,6 +107,7 @@ static enum pawl_status open_spool(struct failover *f, struct pawl_error *err)
     char usual[REGISTRY_URL_MAX], path[4200];
     const char *url = f->settings.fallback;
     enum pawl_status status = PAWL_OK;
+    struct breaker_times times;
     bool is_file;
 
     config.must_exist = false;
@@ -110,10 +122,12 @@ static enum pawl_status open_spool(struct failover *f, struct pawl_error *err)
                                 f->spool->ops->scheme);
     if (status != PAWL_OK)
         return status;
+    times = (struct breaker_times){ f->settings.dwell, f->settings.trial,
+                                    failover_patience(f) };
     is_file = f->spool->where && f->spool->where[0] == '/';
     snprintf(path, sizeof path, "%s" BREAKER_SUFFIX, is_file ? f->spool->where : "");
     return breaker_open(&f->breaker, is_file ? path : NULL, f->where,
-                        f->settings.dwell, f->settings.trial, err);
+                        &times, err);
 }
 
 static const char *label_of(const struct pawl_storage_ops *ops)

@@ -164,6 +164,18 @@ static struct pawl_stats *one_unknown(const char *queue)
     return out;
 }
 
+static void count_spooled(struct pawl_stats *all, const struct pawl_stats *here,
+                          uint64_t in_calls)
+{
+    all->spooled = in_calls;
+    for (size_t i = 0; i < here->queue_count; i++) {
+        if (failover_is_reserved(here->queues[i].name))
+            continue;
+        all->spooled += failover_unfinished(&here->queues[i]);
+        all->spooled_running += here->queues[i].jobs[PAWL_PROCESSING];
+    }
+}
+
 /* `there` is what the primary said, or NULL. */
 static enum pawl_status both(struct failover *f, const char *queue,
                              const struct pawl_stats *there, bool away,
@@ -187,10 +199,7 @@ static enum pawl_status both(struct failover *f, const char *queue,
             status = pawl_error_set(err, PAWL_ENOMEM, "out of memory");
     }
     if (all) {
-        all->spooled = kept.waiting;
-        for (size_t i = 0; i < here->queue_count; i++)
-            if (!failover_is_reserved(here->queues[i].name))
-                all->spooled += failover_unfinished(&here->queues[i]);
+        count_spooled(all, here, kept.waiting);
         if (queue && all->queue_count == 0)
             status = PAWL_NOT_FOUND;
     }

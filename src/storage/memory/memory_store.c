@@ -109,20 +109,28 @@ out:
     return status;
 }
 
+static bool is_owner_of(const struct memory_instance *self,
+                        const struct pawl_owner *owner)
+{
+    return memory_index_find(&self->owners, owner->b, sizeof owner->b) != NULL;
+}
+
 static bool owner_lives(const struct memory_store *store,
                         const struct pawl_owner *owner)
 {
     for (const struct memory_instance *i = store->instances; i != NULL; i = i->next) {
-        if (memory_index_find(&i->owners, owner->b, sizeof owner->b) != NULL)
+        if (is_owner_of(i, owner))
             return true;
     }
     return false;
 }
 
-/* The leases of dead owners end. The walk goes by rising lease, and an ended
- * lease is put before all others, so nothing is passed over. */
-static void end_leases(struct memory_store *store)
+/* The leases of the owners that an instance leaves behind end. The walk goes by
+ * rising lease, and an ended lease is put before all others, so nothing is passed
+ * over. */
+static void end_leases(const struct memory_instance *self)
 {
+    const struct memory_store *store = self->store;
     struct memory_queue *queue = memory_index_first(&store->queues);
     while (queue != NULL) {
         const struct memory_index *processing = &queue->states[PAWL_PROCESSING];
@@ -130,7 +138,8 @@ static void end_leases(struct memory_store *store)
         while (job != NULL) {
             uint8_t order[MEMORY_ORDER_SIZE];
             memcpy(order, job->order, sizeof order);
-            if (!owner_lives(store, &job->last_owner))
+            if (is_owner_of(self, &job->last_owner) &&
+                !owner_lives(store, &job->last_owner))
                 memory_job_to_lease(job, MEMORY_LEASE_ENDED);
             job = memory_index_after(processing, order, sizeof order);
         }
@@ -159,8 +168,8 @@ void memory_store_quit(struct memory_instance *self)
         link = &(*link)->next;
     *link = self->next;
     bool last = store->instances == NULL;
-    if (!last && self->owners.count > 0)
-        end_leases(store);
+    if (!last && self->owners.count > 0 && !self->base.keep_leases)
+        end_leases(self);
     pthread_mutex_unlock(&store->mutex);
 
     if (last) {
@@ -179,7 +188,7 @@ void memory_store_quit(struct memory_instance *self)
 bool memory_owner_add(struct memory_instance *self,
                       const struct pawl_owner *owner)
 {
-    if (memory_index_find(&self->owners, owner->b, sizeof owner->b) != NULL)
+    if (is_owner_of(self, owner))
         return true;
     struct memory_owner *added = calloc(1, sizeof *added);
     if (added == NULL)

@@ -230,7 +230,7 @@ static void redis_close(struct pawl_storage *storage)
 {
     struct redis_instance *self = self_of(storage);
     redis_waiter_close(self);
-    if (self->client.route != NULL)
+    if (self->client.route != NULL && !self->base.keep_leases)
         redis_leave(self);
     redis_route_free(self->client.route);
     redis_queues_clear(&self->queues);
