@@ -157,8 +157,9 @@ struct pawl_exchange_reply {
                                each to be freed with pawl_job_free() */
     size_t job_count;
     bool paused;       /* nothing was claimed because the queue is paused */
-    bool more;         /* fewer than claim_max only because they are large: there
-                          are more. False before the call */
+    bool more;         /* fewer than claim_max only because they are large, or
+                          because so many had expired: there may be more. False
+                          before the call */
     pawl_time next_at; /* when the next scheduled or failed job of this queue is
                           due; 0: none known */
 };

@@ -114,7 +114,8 @@ PAWL_API enum pawl_status pawl_worker_open(struct pawl *pawl,
 /* Ask the worker to stop: claim no more, give back what has not started, wait
  * `grace` for running handlers, then tell them PAWL_STOP_SHUTDOWN and release
  * their jobs after `stop_time`. A second call ends the grace at once, and leaves
- * 100 ms of the rest. Returns immediately. May be called from any thread, also from a handler; not from a signal handler. */
+ * 100 ms of the rest. Returns immediately. May be called from any thread, also from a
+ * handler; not from a signal handler. */
 PAWL_API void pawl_worker_stop(struct pawl_worker *worker);
 
 /* Wait until the worker has ended, because it was stopped or drained. PAWL_OK,

@@ -270,6 +270,7 @@ struct claims exchange_on(struct pawl_storage *instance, const char *queue,
     must("exchange", storage_exchange(instance, &in, &reply, &err), &err);
     claims.count = reply.job_count;
     claims.paused = reply.paused;
+    claims.more = reply.more;
     claims.next_at = reply.next_at;
     for (size_t i = 0; i < claims.count; i++)
         own(claims.jobs[i]);

@@ -71,7 +71,7 @@ enum pawl_status put_as(struct pawl_session session, uint64_t seq,
 struct claims {
     struct pawl_job *jobs[CLAIMS_MOST];
     size_t count;
-    bool paused;
+    bool paused, more;
     pawl_time next_at;
 };
 /* Any exchange: outcomes by `owner`, then claims. */

@@ -186,6 +186,7 @@ static void claim(const struct step *step, struct pawl_exchange_reply *out)
         job->last_owner = step->in->owner;
         out->jobs[out->job_count++] = copy;
     }
+    out->more = out->job_count < step->in->claim_max; /* so many had expired */
 }
 
 /* --- the methods ------------------------------------------------------------------- */

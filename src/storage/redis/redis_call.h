@@ -60,6 +60,8 @@ struct redis_call {
     bool repeatable; /* doing it twice is as good as once */
     bool reads;      /* changes nothing, and is repeatable: no answer is
                         EUNREACHABLE or ETIMEOUT, never EUNKNOWN */
+    bool passing;    /* a failover may take it back: leases have a grace then, and
+                        what was swept is swept again. No replica is waited for */
     int64_t until;   /* ns of clock_mono_ns(), 0: client->deadline from now. A method
                         that makes several calls has one end for all of them */
     int run_id_word; /* > 0: args.argv[run_id_word] is replaced, at each try, by the

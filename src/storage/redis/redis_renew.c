@@ -33,7 +33,7 @@ enum pawl_status redis_renew(struct pawl_storage *storage,
     if (queue == NULL)
         return PAWL_ENOMEM;
     redis_begin(self, queue, &redis_script_renew, false, &call);
-    call.repeatable = true;
+    call.repeatable = call.passing = true;
     redis_args_add(&call.args, in->owner.b, sizeof in->owner.b);
     redis_args_number(&call.args, in->lease);
     add_leases(&call.args, in);

@@ -55,7 +55,7 @@ enum pawl_status redis_sweep(struct pawl_storage *storage,
     redis_add_retention(&call.args, &in->retention);
     call.run_id_word = call.args.count;
     redis_args_text(&call.args, "");
-    call.repeatable = true;
+    call.repeatable = call.passing = true;
 
     enum pawl_status status = redis_call(&self->client, &call, &reply, err);
     if (status == PAWL_OK)

@@ -190,7 +190,7 @@ static enum redis_verdict converse(struct redis_tries *tries, struct redis_conn 
     }
     verdict = redis_tries_judge(tries, reply, redis_conn_address(conn), broken);
     if (verdict == REDIS_ANSWERED && tries->client->settings.replicas > 0 &&
-        !tries->call->reads)
+        !tries->call->reads && !tries->call->passing)
         verdict = replicate(tries, conn, broken);
     if (verdict == REDIS_ANSWERED)
         *out = reply;

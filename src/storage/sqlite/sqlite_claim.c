@@ -71,6 +71,9 @@ static enum pawl_status read_jobs(struct sqlite_call *call,
         }
     }
     sqlite3_reset(stmt);
+    out->more = out->job_count < in->claim_max &&
+                out->job_count + found->expired_count >=
+                    in->claim_max + EXPIRED_PER_CLAIM;
     return status;
 }
 

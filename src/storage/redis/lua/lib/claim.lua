@@ -77,6 +77,8 @@ local function claim_lane(lane, wanted, looks, claimed)
   return wanted, looks
 end
 
+local looked_enough = false -- at expired ones: there may be others behind them
+
 local function claim()
   local claimed, wanted, looks = {}, most, most + 100
   for lane = 1, 10 do
@@ -85,6 +87,7 @@ local function claim()
     end
     wanted, looks = claim_lane(lane, wanted, looks, claimed)
   end
+  looked_enough = looks == 0
   if #claimed > 0 and lease > number('lease') then
     meta_set('lease', lease)
   end
@@ -131,7 +134,7 @@ local function claim_for_turn()
   elseif not before or
          struct.unpack('>I8', turn_before) < struct.unpack('>I8', TURN) then
     local claimed = meta.paused and '' or claim()
-    reply[5] = (bytes >= BODIES_MOST or line_take_stopped()) and
+    reply[5] = (bytes >= BODIES_MOST or looked_enough or line_take_stopped()) and
                #claimed < 16 * most and 1 or 0
     later_two('HSET', CLAIMS, CLAIM_FIELD, TURN .. now48 .. claimed)
   end
