@@ -253,6 +253,47 @@ START_TEST(a_full_disk_refuses_new_work_and_ends_old_work)
 }
 END_TEST
 
+/* What is there can be taken elsewhere, as a drain or a migration does, and paused. */
+START_TEST(a_full_file_can_be_emptied)
+{
+    struct pawl_error err = { 0 };
+    struct pawl_job *jobs[100];
+    struct pawl_id ids[100];
+    enum pawl_status results[100];
+    size_t taken = 0;
+    begin();
+    disk_record_end();
+    struct pawl *pawl = store_open(&store_under_test, 0);
+    fill_shim();
+    size_t stored = enqueue_until_full(pawl);
+    ck_assert_msg(pawl_pause(pawl, STORE_QUEUE, &err) == PAWL_OK, "%s", err.message);
+    struct pawl_storage *storage = pawl->storage;
+    for (struct pawl_take_out_reply out = { .job_count = 1 }; out.job_count > 0;) {
+        struct pawl_take_out in = { .queue = STORE_QUEUE, .mover = { { 1 } },
+                                    .kind = PAWL_TAKE_HOLD, .limit = 100,
+                                    .from_states = PAWL_STATE_BIT(PAWL_PENDING) };
+        out = (struct pawl_take_out_reply){ .jobs = jobs, .results = results };
+        ck_assert_msg(storage_take_out(storage, &in, &out, &err) == PAWL_OK, "hold: %s",
+                      err.message);
+        for (size_t i = 0; i < out.job_count; i++) {
+            ids[i] = jobs[i]->id;
+            pawl_job_free(jobs[i]);
+        }
+        in.kind = PAWL_TAKE_CONFIRM;
+        in.ids = ids;
+        in.id_count = out.job_count;
+        taken += out.job_count;
+        ck_assert_msg(in.id_count == 0 ||
+                          storage_take_out(storage, &in, &out, &err) == PAWL_OK,
+                      "confirm: %s", err.message);
+        out.job_count = in.id_count;
+    }
+    ck_assert_uint_eq(taken, stored);
+    pawl_close(pawl);
+    store_must_be_sound(store_under_test.file);
+}
+END_TEST
+
 /* --- a real small disk -------------------------------------------------------------- */
 
 static char disk_folder[280], filler[300];
@@ -310,7 +351,8 @@ int main(void)
         a_caller_hears_ok_or_unknown_and_there_is_one_job,
         without_any_sync_nothing_is_accepted,
         a_full_disk_refuses_new_work_and_ends_old_work,
+        a_full_file_can_be_emptied,
         a_real_full_disk_does_the_same,
     };
-    return store_run("broken", tests, 5, 180);
+    return store_run("broken", tests, 6, 180);
 }

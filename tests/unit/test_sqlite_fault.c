@@ -327,18 +327,19 @@ START_TEST(ballast)
     ck_assert(gate_noted(&store.gate, GATE_SPACE_LOW));
     ck_assert_int_eq(insert(2, SYNC_NORMAL), PAWL_OK);
     ck_assert_int_ne(stat(file, &st), 0);
-    ck_assert_int_eq(insert(3, SYNC_FULL), PAWL_OK);
+    ck_assert_int_eq(insert(3, SYNC_ADDS), PAWL_OK);
     ck_assert_int_eq(stat(file, &st), 0);
     ck_assert(!gate_noted(&store.gate, GATE_SPACE_LOW));
 
     /* A folder in its place stands for a disk that stays full. */
     ck_assert(sqlite_make_room(&store));
     ck_assert_int_eq(mkdir(file, 0700), 0);
-    ck_assert_int_eq(insert(4, SYNC_FULL), PAWL_EFULL);
+    ck_assert_int_eq(insert(4, SYNC_ADDS), PAWL_EFULL);
     ck_assert(strstr(error.message, "is full: make room"));
     ck_assert_int_eq(insert(4, SYNC_NORMAL), PAWL_OK);
+    ck_assert_int_eq(insert(6, SYNC_FULL), PAWL_OK);
     rmdir(file);
-    ck_assert_int_eq(insert(5, SYNC_FULL), PAWL_OK);
+    ck_assert_int_eq(insert(5, SYNC_ADDS), PAWL_OK);
 }
 END_TEST
 

@@ -210,7 +210,7 @@ enum pawl_status sqlite_bring_in(struct pawl_storage *self,
     for (size_t i = 0; i < in->job_count; i++)
         jobs[i] = as_new(in->jobs[i]);
     status = call_begin(&bringing.put.call, (struct sqlite_storage *)self,
-                        SYNC_FULL, in->queue, CALL_MAKE, err);
+                        SYNC_ADDS, in->queue, CALL_MAKE, err);
     if (status == PAWL_OK) {
         status = put_step_run(&bringing.put, results);
         if (status == PAWL_OK)

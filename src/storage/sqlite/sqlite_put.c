@@ -291,7 +291,7 @@ enum pawl_status sqlite_put(struct pawl_storage *self,
     struct put_step step = { .in = in, .store = store_new };
     enum pawl_status status;
 
-    status = call_begin(&step.call, (struct sqlite_storage *)self, SYNC_FULL,
+    status = call_begin(&step.call, (struct sqlite_storage *)self, SYNC_ADDS,
                         in->queue, CALL_MAKE_NUMBER, err);
     if (status != PAWL_OK)
         return status;

@@ -161,7 +161,8 @@ static void sqlite_kick(struct pawl_storage *self)
 
 /* --- work goes on when the disk is full -------------------------------------- */
 
-/* These three end work, or make room, and get the ballast; put does not. */
+/* These end work, make room, or take it elsewhere, and get the ballast; put and
+ * bring_in do not. */
 static enum pawl_status sqlite_exchange_or_room(struct pawl_storage *self,
                                                 const struct pawl_exchange *in,
                                                 struct pawl_exchange_reply *out,
@@ -195,6 +196,28 @@ static enum pawl_status sqlite_sweep_or_room(struct pawl_storage *self,
     return status;
 }
 
+static enum pawl_status sqlite_alter_or_room(struct pawl_storage *self,
+                                             const struct pawl_alter *in,
+                                             struct pawl_alter_reply *out,
+                                             struct pawl_error *err)
+{
+    enum pawl_status status = sqlite_alter(self, in, out, err);
+    if (status == PAWL_EFULL && sqlite_make_room(self_of(self)))
+        status = sqlite_alter(self, in, out, err);
+    return status;
+}
+
+static enum pawl_status sqlite_take_out_or_room(struct pawl_storage *self,
+                                                const struct pawl_take_out *in,
+                                                struct pawl_take_out_reply *out,
+                                                struct pawl_error *err)
+{
+    enum pawl_status status = sqlite_take_out(self, in, out, err);
+    if (status == PAWL_EFULL && sqlite_make_room(self_of(self)))
+        status = sqlite_take_out(self, in, out, err);
+    return status;
+}
+
 const struct pawl_storage_ops sqlite_storage_ops = {
     .abi = PAWL_STORAGE_ABI,
     .scheme = "sqlite",
@@ -212,8 +235,8 @@ const struct pawl_storage_ops sqlite_storage_ops = {
     .kick = sqlite_kick,
     .get = sqlite_get,
     .list = sqlite_list,
-    .alter = sqlite_alter,
-    .take_out = sqlite_take_out,
+    .alter = sqlite_alter_or_room,
+    .take_out = sqlite_take_out_or_room,
     .bring_in = sqlite_bring_in,
     .tally = sqlite_tally,
     .stats = sqlite_stats,

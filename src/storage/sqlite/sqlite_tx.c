@@ -104,11 +104,12 @@ static enum pawl_status tx_set_sync(struct sqlite_storage *s,
                                     enum sqlite_sync sync, struct pawl_error *err)
 {
     struct sqlite_db *db = &s->writer;
-    int level = s->normal ? SYNC_NORMAL : (int)sync;
+    int level = s->normal || sync == SYNC_NORMAL ? SQLITE_SYNC_NORMAL
+                                                 : SQLITE_SYNC_FULL;
     if (db->synchronous == level)
         return PAWL_OK;
     enum pawl_status status = db_exec(db,
-                                      level == SYNC_FULL
+                                      level == SQLITE_SYNC_FULL
                                           ? "PRAGMA synchronous = FULL"
                                           : "PRAGMA synchronous = NORMAL",
                                       "set durability", err);
@@ -131,7 +132,7 @@ static enum pawl_status tx_prepare(struct sqlite_storage *s, enum sqlite_sync sy
     tx_set_wait(&s->writer, deadline_ns);
     if (gate_noted(&s->gate, GATE_SYNC_FAILED))
         status = sqlite_heal(s, err);
-    if (status == PAWL_OK && sync == SYNC_FULL &&
+    if (status == PAWL_OK && sync == SYNC_ADDS &&
         gate_noted(&s->gate, GATE_SPACE_LOW))
         status = tx_check_space(s, err);
     if (status == PAWL_OK)
@@ -256,8 +257,9 @@ bool sqlite_make_room(struct sqlite_storage *s)
         return false;
     gate_set(&s->gate, GATE_SPACE_LOW, true);
     ballast_spend(s->path);
-    /* What fits into the database need not be in the WAL. */
-    if (s->writer.handle && !s->writer.suspect)
+    /* What fits into the database need not be in the WAL. After a failed sync only
+     * sqlite_heal() may write it there. */
+    if (s->writer.handle && !s->writer.suspect && !gate_noted(&s->gate, GATE_SYNC_FAILED))
         checkpoint_now(s);
     tx_leave(s);
     return true;

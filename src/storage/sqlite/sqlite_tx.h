@@ -18,16 +18,13 @@
 struct sqlite_storage;
 
 /* How durable a commit is when it returns. FULL: on the disk. NORMAL: in the
- * file; a power cut, and nothing else, may take it back. (The numbers are
- * SQLite's own SQLITE_SYNC_NORMAL and SQLITE_SYNC_FULL.) */
-enum sqlite_sync {
-    SYNC_NORMAL = SQLITE_SYNC_NORMAL,
-    SYNC_FULL = SQLITE_SYNC_FULL
-};
+ * file; a power cut, and nothing else, may take it back. ADDS: FULL, of a step that
+ * adds work, which a full disk refuses. */
+enum sqlite_sync { SYNC_NORMAL, SYNC_FULL, SYNC_ADDS };
 
 /* ETIMEOUT: the deadline passed, with the name of who holds the gate. EFORKED.
- * EFULL: the disk is full and the little that is left is kept for NORMAL
- * transactions, which finish work rather than add to it. */
+ * EFULL, for ADDS alone: the disk is full and the little that is left is kept for
+ * transactions that finish work, or take it elsewhere. */
 enum pawl_status sqlite_write_begin(struct sqlite_storage *s,
                                     enum sqlite_sync sync,
                                     struct pawl_error *err);
