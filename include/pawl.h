@@ -98,8 +98,8 @@ typedef void pawl_event_fn(void *context, const struct pawl_event *event);
 struct pawl_options {
     int version;            /* PAWL_OPTIONS_VERSION */
     pawl_duration deadline; /* the longest a storage call may block; 0: 10000. An
-                               enqueue that waits behind another one, or is sent
-                               again, may take twice as long */
+                               enqueue that is sent again may take three times as
+                               long, and five times behind another one that is */
     size_t payload_max;     /* 0: PAWL_PAYLOAD_MAX */
     struct pawl_queue_keep keep; /* all zero: completed and cancelled 24 h and
                                     1,000, dead 7 d and 5,000 */

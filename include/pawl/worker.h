@@ -87,8 +87,8 @@ struct pawl_worker_options {
     pawl_handler_fn *handler;
     void *context;
     pawl_duration lease;   /* 1000..3600000; 0: 30000; renewed at a third. One
-                              shorter than the handle's deadline may be lost to
-                              a storage that is slow for a while */
+                              shorter than two of the handle's deadlines may be
+                              lost to a storage that is slow for a while */
     pawl_duration timeout; /* for jobs that have none of their own; 0: none */
     pawl_duration grace;   /* how long a stop waits for running handlers; 0:
                               25000; -1: for ever */

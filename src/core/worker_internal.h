@@ -139,6 +139,7 @@ struct pawl_worker {
     uint64_t begun_seen; /* counts.started when it was last seen to change */
     int64_t stall_ns;   /* give back what is ready if nothing starts until then */
     int64_t lease_ns, timer_ns; /* until when those threads sleep */
+    size_t renew_turn; /* whose renewal comes first; of the lease thread alone */
 
     struct pawl_error last_error;  /* of an exchange */
     bool stopping, hurried, told, abandoned; /* told: SHUTDOWN to all runs */

@@ -194,17 +194,39 @@ static bool renew_queue(struct pawl_worker *w, struct renewal *r)
     return status >= 0;
 }
 
-/* Returns when to renew again. */
+static bool is_failing(struct pawl_worker *w, const struct worker_queue *queue)
+{
+    bool failing;
+
+    pthread_mutex_lock(&w->mutex);
+    failing = queue->failing & WORKER_RENEW;
+    pthread_mutex_unlock(&w->mutex);
+    return failing;
+}
+
+/* Queues whose last renewal failed come last, one at a time: each may take a whole
+ * deadline, in which the leases of the others must not end. Returns when to renew
+ * again. */
 static int64_t renew(struct pawl_worker *w, int64_t now)
 {
     struct renewal r = { .now = now, .oldest_ns = now };
+    size_t i, at, failed = w->queue_count, failures = 0;
     bool renewed = true;
-    size_t i;
 
     for (i = 0; i < w->queue_count; i++) {
-        r.queue = &w->queues[i];
+        at = (w->renew_turn + i) % w->queue_count;
+        r.queue = &w->queues[at];
         r.held = r.count = 0;
-        renewed = renew_queue(w, &r) && renewed;
+        if (!is_failing(w, r.queue))
+            renewed = renew_queue(w, &r) && renewed;
+        else if (failures++ == 0)
+            failed = at;
+    }
+    if (failures > 0) {
+        w->renew_turn = failed + 1;
+        r.queue = &w->queues[failed];
+        r.held = r.count = 0;
+        renewed = renew_queue(w, &r) && renewed && failures == 1;
     }
     if (!renewed)
         return now + RENEW_AGAIN_MS * WORKER_NS_PER_MS;
@@ -282,28 +304,34 @@ static void sweep(struct pawl_worker *w, struct worker_queue *queue)
         lease_due(w, queue, reply.next_at);
 }
 
-/* Sweep what is due, once each; returns when the next is. */
-static int64_t sweep_due(struct pawl_worker *w)
+/* Whose sweep is due first; NULL: none, since the worker stops. With the mutex. */
+static struct worker_queue *first_due(struct pawl_worker *w)
 {
-    int64_t next = WORKER_FOR_EVER, at;
-    bool stopping;
+    struct worker_queue *first = NULL;
     size_t i;
 
-    for (i = 0; i < w->queue_count; i++) {
-        pthread_mutex_lock(&w->mutex);
-        stopping = w->stopping;
-        at = w->queues[i].sweep_ns;
-        pthread_mutex_unlock(&w->mutex);
-        if (stopping)
-            return WORKER_FOR_EVER;
-        if (at <= clock_mono_ns())
-            sweep(w, &w->queues[i]);
-    }
+    for (i = 0; i < w->queue_count && !w->stopping; i++)
+        if (!first || w->queues[i].sweep_ns < first->sweep_ns)
+            first = &w->queues[i];
+    return first;
+}
+
+/* Sweep one queue if it is due; returns when the next is. Only one, for it may take a
+ * whole deadline, and leases are to be renewed before the next. */
+static int64_t sweep_due(struct pawl_worker *w)
+{
+    struct worker_queue *queue;
+    int64_t next = WORKER_FOR_EVER;
+
     pthread_mutex_lock(&w->mutex);
-    for (i = 0; i < w->queue_count; i++)
-        next = sooner(next, w->queues[i].sweep_ns);
+    queue = first_due(w);
+    if (queue)
+        next = queue->sweep_ns;
     pthread_mutex_unlock(&w->mutex);
-    return next;
+    if (next > clock_mono_ns())
+        return next;
+    sweep(w, queue);
+    return clock_mono_ns();
 }
 
 /* --- the thread ----------------------------------------------------------- */

@@ -379,6 +379,56 @@ START_TEST(last_renewal_failed)
 }
 END_TEST
 
+static atomic_int sweeps, sweeps_since, sweeps_most;
+
+/* Two of three queues are swept slowly, and in vain. */
+static enum pawl_status slow_sweep(struct pawl_storage *self,
+                                   const struct pawl_sweep *in,
+                                   struct pawl_sweep_reply *out,
+                                   struct pawl_error *err)
+{
+    if (strcmp(in->queue, "good") == 0)
+        return memory_storage.sweep(self, in, out, err);
+    usleep(500000); /* a renewal is due each third of a second */
+    atomic_fetch_add(&sweeps, 1);
+    if (atomic_fetch_add(&sweeps_since, 1) + 1 > atomic_load(&sweeps_most))
+        atomic_store(&sweeps_most, atomic_load(&sweeps_since));
+    *out = (struct pawl_sweep_reply){ 0 };
+    return pawl_error_set(err, PAWL_EUNREACHABLE, "half is away");
+}
+
+static enum pawl_status timely_renew(struct pawl_storage *self,
+                                      const struct pawl_renew *in,
+                                      enum pawl_status *results, struct pawl_error *err)
+{
+    atomic_store(&sweeps_since, 0);
+    return memory_storage.renew(self, in, results, err);
+}
+
+/* Sweeps that do not come back in time hold up no renewal of another queue. */
+START_TEST(sweeps_do_not_end_leases)
+{
+    static const char *const queues[] = { "bad", "worse", "good" };
+    struct pawl_new_job job = { .queue = "good", .type = "stubborn" };
+
+    faulty_ops.sweep = slow_sweep;
+    faulty_ops.renew = timely_renew;
+    options.lease = 1000;
+    options.queues = queues;
+    options.queue_count = 3;
+    ck_assert_int_eq(pawl_enqueue(pawl, &job, NULL, NULL), PAWL_OK);
+    start();
+    until(counts().running == 1);
+    until(atomic_load(&sweeps) >= 2);
+    atomic_store(&sweeps_most, 0);
+    until(atomic_load(&sweeps) >= 10);
+    ck_assert_int_le(atomic_load(&sweeps_most), 1);
+    atomic_store(&open_gate, 1);
+    until(counts().completed == 1);
+    ck_assert_uint_eq(counts().lost, 0);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("worker_stop");
@@ -401,6 +451,7 @@ int main(void)
     tcase_add_test(t, half_hanging);
     tcase_add_test(t, failing_and_news);
     tcase_add_test(t, last_renewal_failed);
+    tcase_add_test(t, sweeps_do_not_end_leases);
     suite_add_tcase(suite, t);
     return run_suite(suite);
 }
