@@ -63,12 +63,12 @@ START_TEST(rollback_is_finished_first)
     const char *action = _i ? "finalize" : "copy";
     bool dies = true;
     long step = 1, refused = 0;
-    for (; dies && step < 200; step++) {
-        struct sides sides = sides_fresh(step & 1);
+    for (step += _i; dies && step < 200; step += 2) { /* the other does the others */
+        struct sides sides = sides_fresh(step & 2);
         struct inventory before = make_at(sides.from, 25);
         struct pawl_error err = { 0 };
         must_migrate(&sides, "copy");
-        dies = migrator_dies(&sides, "rollback", step, step & 2);
+        dies = migrator_dies(&sides, "rollback", step, step & 4);
         enum pawl_status status = migrate_here(&sides, action, &err);
         if (status == PAWL_EDENIED) {
             ck_assert_msg(strncmp(err.message, "the rollback of a copy to '", 27) == 0,
@@ -85,7 +85,7 @@ START_TEST(rollback_is_finished_first)
             assert_moved(&sides, &before);
         }
     }
-    ck_assert_int_gt(refused, 5);
+    ck_assert_int_gt(refused, 2);
 }
 END_TEST
 
