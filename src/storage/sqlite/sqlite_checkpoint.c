@@ -15,9 +15,9 @@
 
 #define CHECKPOINT_FRAMES 2000
 /* At an instance's first commit. Who opens a file that nobody has open reads through
- * its WAL, and commands in a shell do so each time: 3.5 us a frame, seven frames an
- * enqueue, while copying them takes 3 ms. It is cut then: that it was copied is
- * known only while somebody has it open. */
+ * its WAL, and commands in a shell do so each time: with 256 frames here that was 13 %
+ * of a lone enqueue, of which each adds six or seven. It is cut then: that it was copied
+ * is known only while somebody has it open. */
 #define CHECKPOINT_FIRST 96
 #define CHECKPOINT_AGAIN 1000 /* more, while readers hold on to the WAL */
 #define CHECKPOINT_WAL_LARGE (32 << 20)
