@@ -125,6 +125,8 @@ is "the other says why" "$("$PAWL" --url "$r" --json show "$(cat ours)" | field 
 run migrate --from "$a" --to "$r" --finalize
 ok "no copy to finalize" test "$code" = 3
 like "is said" "$err" "pawl migrate: there is no copy to '*' to settle"
+run migrate --from "$a" --to "sqlite:$work/yet.db" --rollback
+is "nor to roll back, and nothing is made" "$code $(ls yet.db 2>/dev/null)" "3 "
 run migrate --from "$a" --to "$r" -q mail --copy --verify
 ok "a copy" done_as "*301 copied, and held at the source*301 are what they were*next: set PAWL_URL=$r*then: the same with --finalize *with --rollback takes them back"
 is "is there, and held here" "$(count "$r" mail pending) $(count "$a" mail held)" "301 301"
