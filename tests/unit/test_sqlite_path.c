@@ -306,6 +306,8 @@ START_TEST(mount_types)
         ck_assert_msg(mount_type_refused(bad[i]), "%s", bad[i]);
     for (size_t i = 0; i < sizeof good / sizeof *good; i++)
         ck_assert_msg(!mount_type_refused(good[i]), "%s", good[i]);
+    ck_assert_int_eq(mount_check("/", NULL), PAWL_OK);
+    ck_assert_int_eq(mount_check("/proc/self", NULL), PAWL_OK); /* only in the table */
 }
 END_TEST
 

@@ -1,9 +1,10 @@
-/* sqlite_mount.c - reading the mount table.
+/* sqlite_mount.c - asking for the file system's type.
  *
- * The table comes first and statfs second: statfs hides what is below some
- * layers, the table may not be readable in a jail. Unknown types pass; every
- * FUSE file system but a few that only wrap a local one is refused, since FUSE
- * is what most home-made network file systems are.
+ * statfs knows the usual ones by number, for the price of one system call. What it
+ * does not know is looked up by name in the mount table: FUSE above all, which has
+ * one number for all that is made with it. There, everything but a few that only wrap
+ * a local file system is refused, since FUSE is what most home-made network file
+ * systems are. Other unknown types pass.
  */
 #include "sqlite_mount.h"
 
@@ -102,13 +103,16 @@ bool mount_type(const char *mountinfo, const char *folder,
     return best > 0;
 }
 
-/* What statfs says, for where there is no mount table. */
+/* The type by statfs; NULL: not one of these. */
 static const char *mount_magic(const char *folder)
 {
     static const struct {
         uint32_t magic;
         const char *type;
     } magics[] = {
+        { 0x0000ef53, "ext4" },  { 0x58465342, "xfs" },  { 0x9123683e, "btrfs" },
+        { 0x01021994, "tmpfs" }, { 0xf2f52010, "f2fs" }, { 0x2fc12fc1, "zfs" },
+        { 0x794c7630, "overlay" },
         { 0x00006969, "nfs" },   { 0xff534d42, "cifs" }, { 0xfe534d42, "smb3" },
         { 0x0000517b, "smbfs" }, { 0x01021997, "9p" },   { 0x5346414f, "afs" },
         { 0x6b414653, "afs" },   { 0x00c36400, "ceph" }, { 0x0bd00bd0, "lustre" },
@@ -139,17 +143,14 @@ static bool mount_table(struct buf *table)
 
 enum pawl_status mount_check(const char *folder, struct pawl_error *err)
 {
-    char type[MOUNT_TYPE_SIZE] = "";
+    char named[MOUNT_TYPE_SIZE] = "";
+    const char *type = mount_magic(folder);
     struct buf table;
     buf_init(&table, MOUNT_TABLE_MAX);
-    bool found = mount_table(&table) && mount_type(table.data, folder, type);
+    if (!type && mount_table(&table) && mount_type(table.data, folder, named))
+        type = named;
     buf_clear(&table);
-    const char *magic = mount_magic(folder);
-    if (magic && !(found && mount_type_refused(type))) {
-        snprintf(type, sizeof type, "%s", magic);
-        found = true;
-    }
-    if (!found || !mount_type_refused(type))
+    if (!type || !mount_type_refused(type))
         return PAWL_OK;
     return pawl_error_set(err, PAWL_EDENIED,
                           "folder '%s' is on a file system of type %s, on which "
