@@ -83,7 +83,7 @@ static void *produce(void *context)
             .payload_size = strlen(p->paths[i]),
             .max_attempts = 2,
             .backoff = {.kind = PAWL_BACKOFF_FIXED, .delay = 100}};
-        if (pawl_enqueue(p->pawl, &job, NULL, &err) != PAWL_OK) {
+        if (pawl_enqueue(p->pawl, &job, NULL, &err) < 0) {
             fprintf(stderr, "%s: %s\n", p->paths[i], err.message);
             atomic_fetch_add(&p->failed, 1);
         }

@@ -16,5 +16,7 @@ int main(void)
         .queue = "mail", .payload = "hello", .payload_size = 5};
     enum pawl_status status = pawl_enqueue(pawl, &job, NULL, &err);
     pawl_close(pawl);
-    return status == PAWL_OK ? 0 : 1;
+    if (status < 0) // PAWL_SPOOLED, while a Redis is away, is stored too
+        return fprintf(stderr, "%s\n", err.message), 1;
+    return 0;
 }

@@ -24,15 +24,18 @@
  *                                     .payload_size = 5 };
  *         enum pawl_status status = pawl_enqueue(pawl, &job, NULL, &err);
  *         pawl_close(pawl);
- *         return status == PAWL_OK ? 0 : 1;
+ *         if (status < 0) // PAWL_SPOOLED, while a Redis is away, is stored too
+ *             return fprintf(stderr, "%s\n", err.message), 1;
+ *         return 0;
  *     }
  *
  * What is promised
  * ----------------
- * An enqueue that returned PAWL_OK is durable at the storage's named level and
- * happened once. Every job runs at least once. Exactly one attempt's completion
- * is accepted. A handler that needs its effects outside to happen exactly once
- * hands (id, epoch) to the outside system as a fencing token.
+ * An enqueue that returned PAWL_OK, or PAWL_SPOOLED while a Redis is away, is durable
+ * at the storage's named level and happened once. Every job runs at least once.
+ * Exactly one attempt's completion is accepted. A handler that needs its effects
+ * outside to happen exactly once hands (id, epoch) to the outside system as a
+ * fencing token.
  *
  * Threads, forks, signals
  * -----------------------
@@ -45,9 +48,9 @@
  * Memory, errors, logs
  * --------------------
  * Inputs are copied or used up before a call returns, pawl_submit included.
- * Every fallible call answers a status and fills the error you hand in. Out
- * parameters are written on success only. The library never prints: give
- * options.log a function to hear of what goes on inside.
+ * Every fallible call answers a status, below 0 for a failure, and fills the error
+ * you hand in. Out parameters are written on success only. The library never
+ * prints: give options.log a function to hear of what goes on inside.
  *
  * Compatibility
  * -------------

@@ -94,7 +94,8 @@ struct pawl_worker_options {
                               25000; -1: for ever */
     pawl_duration poll;    /* the net below wake-ups; 0: 250 */
     bool drain;            /* end by itself when none of its queues has a job
-                              that is pending, processing or failed */
+                              that is pending, processing or failed; while a Redis
+                              is away that is not known, and it goes on */
     pawl_duration stop_time; /* how long a handler may still answer after
                                 PAWL_STOP_SHUTDOWN; then its job is released
                                 without it, and may run elsewhere while it goes

@@ -147,6 +147,13 @@ with tempfile.TemporaryDirectory() as home:
        'examples/enqueue.c enqueues', first.stdout + listed.stdout)
 
 with tempfile.TemporaryDirectory() as home:
+    away = {'PAWL_URL': 'redis+unix://%s/none?fallback=sqlite:%s/spool.db' % (home, home)}
+    first = run([example_enqueue], home, away)
+    listed = run([pawl, 'list', '-q', 'mail', '--json'], home, away)
+    ok(first.returncode == 0 and '"hello"' in listed.stdout,
+       'and into the spool while Redis is away', first.stdout + listed.stdout)
+
+with tempfile.TemporaryDirectory() as home:
     wanted = set()
     for i in range(30):
         path = '%s/file-%d' % (home, i)
