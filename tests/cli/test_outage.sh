@@ -55,7 +55,7 @@ QUEUE*default*lines*"
 run stats -q nosuch
 warned "a queue that may be there" 0 "*nosuch*"
 run queues
-warned "queues" 0 "default
+warned "queues are this host's alone" 69 "default
 lines"
 
 run --json list
@@ -80,6 +80,13 @@ run --json health
 warned "its mode" 0 '*"mode":"spooling"*'
 run doctor
 warned "doctor wants attention" 1 "*attention*away since 20*"
+run health
+is "the mode is told once" "$(echo "$out" | grep -c '^mode ')" 1
+run export
+warned "an export is not whole" 69 '*"payload":"first"*'
+like "and says so" "$err" "*pawl export: $url is away: this is about what is spooled on this host, and nothing else"
+run --url "redis+unix://$socket?fallback=sqlite:$work/empty.db" export
+ok "nor is an export of an empty spool" test "$code" -eq 69
 
 run --url "$PAWL_URL" bench enqueue --jobs 10
 warned "bench does not measure a spool" 69 ""

@@ -115,8 +115,10 @@ static int export_pages(const struct export *e, const struct pawl_filter *filter
         struct pawl_error err = {0};
         enum pawl_status status =
             pawl_list(e->cli->pawl, filter, EXPORT_PAGE, after, &page, &err);
-        code = status == PAWL_OK ? export_page(e, spill, &page)
-                                 : cli_error(e->cli, status, &err);
+        if (status == PAWL_SPOOLED)
+            cli_only_spool(e->cli);
+        code = status < 0 ? cli_error(e->cli, status, &err)
+                          : export_page(e, spill, &page);
         snprintf(after, sizeof after, "%s", page.next);
         pawl_page_clear(&page);
     } while (code == CLI_DONE && after[0]);
@@ -164,6 +166,8 @@ static int export_queue(const struct export *e, const struct pawl_queue_stats *q
 static int export_all(const struct export *e, const struct pawl_stats *stats)
 {
     int code = CLI_DONE;
+    if (stats->mode == PAWL_MODE_SPOOLING)
+        cli_only_spool(e->cli);
     for (size_t i = 0; i < stats->queue_count && code == CLI_DONE; i++)
         code = export_queue(e, &stats->queues[i]);
     return code;
@@ -200,7 +204,7 @@ static int export_run(struct export *e)
         code = status == PAWL_OK ? export_all(e, stats) : cli_error(e->cli, status, &err);
         pawl_stats_free(stats);
     }
-    return code;
+    return code == CLI_DONE && e->cli->partial ? CLI_UNREACHABLE : code;
 }
 
 int cmd_export(struct cli *cli, int argc, char **argv)

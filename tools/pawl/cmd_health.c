@@ -32,7 +32,6 @@ static void health_print(const struct pawl_health *health)
     details_line("where", health->where);
     details_line("engine", health->engine);
     details_line("durability", health->durability);
-    details_line("mode", "primary");
     snprintf(text, sizeof text, "%lld us", (long long)health->round_trip_us);
     details_line("round trip", text);
     text_bytes(text, health->size_bytes);

@@ -213,6 +213,8 @@ int cmd_queues(struct cli *cli, int argc, char **argv)
         return cli_error(cli, status, &err);
     for (size_t i = 0; i < stats->queue_count && code == CLI_DONE; i++)
         code = queues_print(cli, &stats->queues[i]);
+    if (code == CLI_DONE && stats->mode == PAWL_MODE_SPOOLING)
+        code = cli_only_spool(cli);
     pawl_stats_free(stats);
     return code;
 }
