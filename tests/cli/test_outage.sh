@@ -66,7 +66,7 @@ warned "show a spooled job" 0 "*$first*first*"
 other=00000000000000000000000000
 run show $other
 warned "show another" 69 ""
-like "which may be there" "$err" "*pawl show: $url is away since * s: *"
+like "which may be there" "$err" "*pawl show: $url has been away for * s: *"
 run cancel $second $other
 warned "cancel what is here" 69 "$second"
 like "and not what is not" "$err" "*pawl cancel: job $other: storage cannot be reached*"
@@ -131,7 +131,8 @@ redis_down
 "$PAWL" enqueue -q lines late >/dev/null 2>&1
 run drain
 ok "drain, and it is away" test "$code" -eq 69
-like "jobs stay" "$err" "*pawl drain: $url is away; 1 jobs stay in the spool"
+like "a job stays" "$err" "*pawl drain: waiting for $url
+pawl drain: $url is away; 1 job stays in the spool"
 back
 run --json drain
 ok "drain does not wait for the hour" test "$code" -eq 0
@@ -164,7 +165,7 @@ early=$("$PAWL" --url "$url?fallback=off" enqueue -q full early)
 ask CONFIG SET maxmemory 1 >/dev/null
 run drain
 like "one that is full takes nothing" "$code $err" "1 *
-pawl drain: 1 jobs stay in the spool: nothing went over for 10 s"
+pawl drain: 1 job stays in the spool: nothing went over for 10 s"
 is "the mode is draining" "$(mode)" draining
 # What is just tried again is held for a moment: then it may be on no page.
 lists_both() {

@@ -449,7 +449,7 @@ START_TEST(policies)
     struct pawl_new_job job = new_job();
     job.queue = "b:ills";
     assert_status(put_job(job), PAWL_EUNREACHABLE);
-    ck_assert_msg(strstr(err.message, "faulty:memory:there is away since 0 s: nobody is "
+    ck_assert_msg(strstr(err.message, "faulty:memory:there has been away for 0 s: nobody is "
                                       "there") != NULL, "%s", err.message);
     come_back();
     ck_assert_uint_eq(stats_in(there).jobs[PAWL_PENDING], 1);

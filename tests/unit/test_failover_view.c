@@ -18,7 +18,7 @@ START_TEST(get_a_job)
     struct pawl_id id = put_spooled();
     ck_assert_int_eq(state_in(store, id), PAWL_PENDING);
     assert_status(storage_get(store, QUEUE, old.id, &job, &err), PAWL_EUNREACHABLE);
-    ck_assert_msg(strncmp(err.message, "faulty:memory:there is away since ", 34) == 0,
+    ck_assert_msg(strncmp(err.message, "faulty:memory:there has been away for ", 38) == 0,
                   "%s", err.message);
     come_back();
     ck_assert_int_eq(state_in(store, id), PAWL_PENDING);

@@ -45,7 +45,8 @@ struct drain {
     bool fallback;
     bool working; /* all that is left runs on this host still: it goes over later */
     int64_t moved_ns; /* when there was less in the spool than before */
-    bool line; /* a line of progress stands on the terminal */
+    bool line;    /* a line of progress stands on the terminal */
+    bool waiting; /* that we wait for the primary was said */
 };
 
 static void drain_end_line(struct drain *d)
@@ -77,7 +78,12 @@ static int drain_look(struct drain *d)
     return CLI_DONE;
 }
 
-/* A bar on a terminal, a line each time otherwise. */
+static const char *drain_stay(const struct drain *d)
+{
+    return d->spooled == 1 ? "job stays" : "jobs stay";
+}
+
+/* A bar on a terminal, a line each time otherwise; nothing moves while it is away. */
 static int drain_tell(struct drain *d)
 {
     uint64_t drained = d->first - d->spooled;
@@ -88,7 +94,11 @@ static int drain_tell(struct drain *d)
                                               (json_int_t)drained));
         return code == CLI_DONE ? cli_flush(d->cli) : code;
     }
-    if (isatty(STDERR_FILENO)) {
+    if (d->mode == PAWL_MODE_SPOOLING) {
+        if (!d->waiting)
+            cli_note(d->cli, "waiting for %s", pawl_where(d->cli->pawl));
+        d->waiting = true;
+    } else if (isatty(STDERR_FILENO)) {
         int done = d->first ? (int)(drained * 30 / d->first) : 30;
         fprintf(stderr, "\r[%.*s%*s] %" PRIu64 " of %" PRIu64 " ", done,
                 "##############################", 30 - done, "", drained, d->first);
@@ -104,16 +114,16 @@ static int drain_tell(struct drain *d)
 static int drain_away(struct drain *d)
 {
     drain_end_line(d);
-    cli_note(d->cli, "%s is away; %" PRIu64 " jobs stay in the spool",
-             pawl_where(d->cli->pawl), d->spooled);
+    cli_note(d->cli, "%s is away; %" PRIu64 " %s in the spool",
+             pawl_where(d->cli->pawl), d->spooled, drain_stay(d));
     return CLI_UNREACHABLE;
 }
 
 static int drain_stuck(struct drain *d)
 {
     drain_end_line(d);
-    return cli_failed(d->cli, "%" PRIu64 " jobs stay in the spool: nothing went over "
-                      "for %d s", d->spooled, STUCK_MS / 1000);
+    return cli_failed(d->cli, "%" PRIu64 " %s in the spool: nothing went over for %d s",
+                      d->spooled, drain_stay(d), STUCK_MS / 1000);
 }
 
 /* There is nothing left; or nothing that we can see. */

@@ -95,7 +95,7 @@ enum pawl_status failover_unreachable(struct failover *f, struct pawl_error *err
     int64_t seconds = (clock_wall_ms() - atomic_load(&page->since)) / 1000;
     char reason[BREAKER_TEXT];
 
-    return pawl_error_set(err, PAWL_EUNREACHABLE, "%s is away since %lld s: %.150s",
+    return pawl_error_set(err, PAWL_EUNREACHABLE, "%s has been away for %lld s: %.150s",
                           f->where, (long long)(seconds > 0 ? seconds : 0),
                           breaker_text(page->reason, reason));
 }
