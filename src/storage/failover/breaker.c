@@ -19,6 +19,8 @@
 #define CALM 12 /* dwells between outages, or the next is longer by as many */
 #define PROBES 4 /* in a trial */
 #define PROBE_LEAST_MS 20
+#define BRIEF_MS 400 /* a probe of who is about to end, */
+#define BRIEF_PATIENT 12 /* but for each so many in vain */
 
 /* --- texts ---------------------------------------------------------------------- */
 
@@ -190,8 +192,10 @@ void breaker_lost(struct breaker *breaker, const char *reason)
         dwell = PROBE_LEAST_MS;
     /* Before the change: whoever sees OPEN must not see an old instant. */
     atomic_store(&page->not_before, now + dwell);
-    if (state != BREAKER_TRIAL)
+    if (state != BREAKER_TRIAL) {
         atomic_store(&page->since, clock_wall_ms());
+        atomic_store(&page->vain, 0);
+    }
     change(breaker, word, BREAKER_OPEN);
 }
 
@@ -206,6 +210,16 @@ bool breaker_probe_due(struct breaker *breaker)
     if (most < breaker->times.patience)
         most = breaker->times.patience;
     return atomic_compare_exchange_strong(&page->not_before, &at, now + most);
+}
+
+pawl_duration breaker_probe_time(const struct breaker *breaker, bool brief)
+{
+    int64_t nth = atomic_load(&breaker->page->vain) + 1;
+    pawl_duration patience = breaker->times.patience;
+
+    if (!brief || breaker_state(breaker) == BREAKER_TRIAL || nth % BRIEF_PATIENT == 0)
+        return patience;
+    return patience < BRIEF_MS ? patience : BRIEF_MS;
 }
 
 pawl_duration breaker_probe_in(const struct breaker *breaker)
@@ -255,6 +269,7 @@ void breaker_unanswered(struct breaker *breaker, bool soon, const char *reason)
         breaker_lost(breaker, reason);
         return;
     }
+    atomic_fetch_add(&breaker->page->vain, 1);
     if (!soon && pause < breaker->times.dwell)
         pause = breaker->times.dwell;
     atomic_store(&breaker->page->not_before, clock_boot_ms() + pause);

@@ -10,9 +10,9 @@
  *
  * OPEN lasts at least `dwell`, and twelve times that if the outage before ended
  * less than twelve dwells ago, and another `dwell` after each probe in vain, which
- * costs whoever makes it all of his patience; TRIAL needs a probe in each quarter of `trial`, and
- * the first that fails ends it. So a link that comes and goes does not make us come
- * and go with it.
+ * whoever makes it may have to wait for; TRIAL needs a probe in each quarter of
+ * `trial`, and the first that fails ends it. So a link that comes and goes does not
+ * make us come and go with it.
  *
  * The state lies in a small file that all processes map, so that one which just
  * began knows it without asking the network. Changes are made by compare and swap;
@@ -50,6 +50,7 @@ struct breaker_page { /* FORMAT.md */
     /* For people: breaker_text(). Two that write at once may mix their texts. */
     _Atomic char reason[BREAKER_TEXT]; /* why OPEN */
     _Atomic char where[BREAKER_TEXT];  /* the primary that the spool is for */
+    _Atomic int64_t vain; /* probes of this outage that were in vain */
 };
 
 struct breaker_times {
@@ -99,6 +100,11 @@ void breaker_lost(struct breaker *breaker, const char *reason);
 /* Is it time for a probe? Then it is this caller's, and nobody else's until it is
  * answered, or not; if he dies, until it would be. */
 bool breaker_probe_due(struct breaker *breaker);
+/* How long it may take. Whoever is `brief` would wait for it at his end: he gives it
+ * 400 ms, which is enough for a server that is not far away. One that is must be seen,
+ * too, by a host that has no other programs: each twelfth probe in vain of an outage has
+ * all of the patience, and so has one that follows an answer. */
+pawl_duration breaker_probe_time(const struct breaker *breaker, bool brief);
 /* When the next is, at the latest: ms from now. */
 pawl_duration breaker_probe_in(const struct breaker *breaker);
 /* The next probe is due now. */
