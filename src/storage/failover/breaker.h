@@ -26,32 +26,10 @@
 #include <stdatomic.h>
 
 #include "pawl/storage.h"
+#include "storage/failover/breaker_page.h"
 #include "util/fork.h"
 
 enum breaker_state { BREAKER_CLOSED, BREAKER_OPEN, BREAKER_TRIAL, BREAKER_DRAINING };
-
-#define BREAKER_TEXT 200
-
-struct breaker_page { /* FORMAT.md */
-    _Atomic uint32_t state; /* the lowest byte; above it the number of changes, so
-                               that no two are taken for one. A futex */
-    _Atomic uint32_t format;
-    _Atomic int64_t since;      /* wall clock ms: the last change to or from CLOSED,
-                                   or of DRAINING to OPEN */
-    _Atomic int64_t not_before; /* of the next probe */
-    _Atomic int64_t trial_since;
-    _Atomic int64_t ended; /* the last outage: OPEN or TRIAL were left */
-    _Atomic uint64_t store[2]; /* the mark of the primary's store; 0: not known */
-    _Atomic int64_t replaced;  /* wall clock ms: it changed; 0: never */
-    /* How full the spool is: as last counted, and what was put since then. */
-    _Atomic uint64_t fill_jobs, fill_bytes;
-    _Atomic int64_t fill_oldest;  /* since when its oldest job is pending; 0: none */
-    _Atomic int64_t fill_counted; /* 0: never */
-    /* For people: breaker_text(). Two that write at once may mix their texts. */
-    _Atomic char reason[BREAKER_TEXT]; /* why OPEN */
-    _Atomic char where[BREAKER_TEXT];  /* the primary that the spool is for */
-    _Atomic int64_t vain; /* probes of this outage that were in vain */
-};
 
 struct breaker_times {
     pawl_duration dwell, trial;
@@ -67,8 +45,6 @@ struct breaker {
     bool draining;
     struct fork_guard fork;
 };
-
-#define BREAKER_SUFFIX ".breaker" /* behind the spool's path */
 
 /* `path` NULL: for this process alone. `where`: the primary. EDENIED, EIO, EFULL, ENOMEM. */
 enum pawl_status breaker_open(struct breaker *breaker, const char *path,
@@ -91,9 +67,6 @@ static inline bool breaker_away(const struct breaker *breaker)
     enum breaker_state state = breaker_state(breaker);
     return state == BREAKER_OPEN || state == BREAKER_TRIAL;
 }
-
-/* One of the page's texts, as it is now. Returns `out`. */
-const char *breaker_text(const _Atomic char *text, char out[BREAKER_TEXT]);
 
 /* The primary did not answer. */
 void breaker_lost(struct breaker *breaker, const char *reason);
@@ -130,11 +103,5 @@ void breaker_poke(const struct breaker *breaker);
  * process. */
 bool breaker_drain_begin(struct breaker *breaker);
 void breaker_drain_end(struct breaker *breaker);
-
-/* Spools beside this one, for other primaries, that are not empty, as far as their
- * breakers know: `path` of the spool, and where its primary is. */
-typedef void breaker_found_fn(void *context, const char *path,
-                              const struct breaker_page *page);
-void breaker_others(const char *spool, breaker_found_fn *found, void *context);
 
 #endif
