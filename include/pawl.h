@@ -115,7 +115,8 @@ struct pawl_options {
     bool urgent; /* after an outage: look for the primary at once, and drain without
                     a limit of rate; `pawl drain` does */
     bool brief;  /* the handle is closed again after a call or two, as by a command in a
-                    shell: during an outage it starts no thread for what is not due */
+                    shell: during an outage it starts no thread for what is not due,
+                    and looks for the primary for 400 ms at most, nearly always */
 };
 #define PAWL_OPTIONS_VERSION 1
 #define PAWL_OPTIONS_INIT { .version = PAWL_OPTIONS_VERSION }

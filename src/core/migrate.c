@@ -169,17 +169,19 @@ static enum pawl_status check_plan(const struct pawl_migration *m,
     return PAWL_OK;
 }
 
-/* Make it, if it is not there yet: only now, since a plan changes nothing. */
-static enum pawl_status open_target(struct pawl_migration *m, struct pawl_error *err)
+/* Make it, if it is not there yet: only now, since a plan changes nothing. What has been
+ * begun had a store there: another one is not made for it, but looked for again. */
+static enum pawl_status open_target(struct pawl_migration *m, bool begun,
+                                    struct pawl_error *err)
 {
     enum pawl_status status = PAWL_OK;
     char *where;
 
     if (m->to)
         return PAWL_OK;
-    status = open_side(m, m->options.to, false, "target", &m->to, err);
+    status = open_side(m, m->options.to, begun, "target", &m->to, err);
     if (status != PAWL_OK)
-        return status;
+        return begun && status == PAWL_NOT_FOUND ? PAWL_OK : status;
     where = strdup(m->to->where);
     if (!where)
         return pawl_error_set(err, PAWL_ENOMEM, "out of memory");
@@ -226,13 +228,19 @@ static enum pawl_status take_lock(struct pawl_migration *m, struct pawl_error *e
     return status;
 }
 
-/* The plan has looked, too, but that was before the lock. */
-static enum pawl_status check_note(const struct pawl_migration *m, enum migrate_act act,
-                                   struct pawl_error *err)
+/* Where there is no store nothing has arrived, or it is lost: to go on would take the
+ * jobs that were there for done, and to roll back would delete them here, too. */
+enum pawl_status migrate_check_note(const struct pawl_migration *m,
+                                    const struct migrate_note *note,
+                                    enum migrate_act act, struct pawl_error *err)
 {
-    const struct migrate_note *note = &m->note;
     const char *what = NULL;
 
+    if (!m->to)
+        return pawl_error_set(err, PAWL_EDENIED,
+                              "a migration to '%.100s' is not finished, and the target "
+                              "given has no store: name that one, or put its store back",
+                              note->to);
     if (strcmp(note->to, m->to->where) != 0)
         what = "a migration";
     else if (note->back && act != MIGRATE_ROLLBACK)
@@ -250,21 +258,25 @@ static enum pawl_status check_note(const struct pawl_migration *m, enum migrate_
     return PAWL_OK;
 }
 
+/* The plan has looked at the note, too, but that was before the lock. */
 enum pawl_status migrate_begin(struct pawl_migration *m, enum migrate_act act,
                                struct pawl_error *err)
 {
-    enum pawl_status status = check_plan(m, err);
+    enum pawl_status status = check_plan(m, err), found;
 
     if (status == PAWL_OK)
         status = take_lock(m, err);
-    if (status == PAWL_OK)
-        status = open_target(m, err);
-    if (status == PAWL_OK)
-        status = check_other(m, err);
     if (status != PAWL_OK)
         return status;
-    status = migrate_note_read(m->from, &m->note, err);
-    return status == PAWL_OK ? check_note(m, act, err) : status;
+    found = migrate_note_read(m->from, &m->note, err);
+    if (found < 0 || (found == PAWL_NOT_FOUND && act != MIGRATE_RUN))
+        return found;
+    status = open_target(m, found == PAWL_OK, err);
+    if (status == PAWL_OK && m->to)
+        status = check_other(m, err);
+    if (status == PAWL_OK && found == PAWL_OK)
+        status = migrate_check_note(m, &m->note, act, err);
+    return status == PAWL_OK ? found : status;
 }
 
 static void forget_tallies(struct pawl_migration *m)

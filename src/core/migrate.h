@@ -40,8 +40,13 @@ void migrate_problem(struct pawl_migration *m, bool is_fatal, const char *format
     PAWL_PRINTF(3, 4);
 
 enum migrate_act { MIGRATE_RUN, MIGRATE_FINALIZE, MIGRATE_ROLLBACK };
-/* Begin a call: the target made, the lock taken, the note read. NOT_FOUND: there is
- * none. EDENIED: what was begun before is something else, and comes first. */
+/* May this be done while there is that note? EDENIED: what was begun before is something
+ * else, and comes first. */
+enum pawl_status migrate_check_note(const struct pawl_migration *m,
+                                    const struct migrate_note *note,
+                                    enum migrate_act act, struct pawl_error *err);
+/* Begin a call: the lock taken, the note read and checked, the target made. NOT_FOUND:
+ * there is no note; then only a run has a target. */
 enum pawl_status migrate_begin(struct pawl_migration *m, enum migrate_act act,
                                struct pawl_error *err);
 /* End it. `done`: nothing is left of the migration, not even its note. */

@@ -68,9 +68,7 @@ static enum pawl_status begin(struct pawl_migration *m, enum migrate_act act,
 
     m->options.copy = true;
     m->options.verify = false;
-    status = migrate_note_read(m->from, &m->note, err); /* before a target is made */
-    if (status == PAWL_OK)
-        status = migrate_begin(m, act, err);
+    status = migrate_begin(m, act, err);
     if (status == PAWL_OK && !m->note.copy)
         status = PAWL_NOT_FOUND;
     if (status == PAWL_NOT_FOUND)

@@ -181,29 +181,24 @@ static void tell_held(struct pawl_migration *m)
                             m->plan.queues[i].name);
 }
 
+/* A plan does not know whether a copy is made or settled: what is being rolled back may
+ * be just that. */
 static enum pawl_status look_at_note(struct pawl_migration *m, struct pawl_error *err)
 {
+    struct pawl_error why = { 0 };
     struct migrate_note note;
     enum pawl_status status = migrate_note_read(m->from, &note, err);
+    enum migrate_act act;
 
     if (status != PAWL_OK)
         return status == PAWL_NOT_FOUND ? PAWL_OK : status;
     m->plan.is_resumed = true;
-    if (m->to && strcmp(note.to, m->to->where) != 0)
-        migrate_problem(m, true,
-                        "a migration to '%.100s' is not finished: run that again first",
-                        note.to);
-    else if (note.back && m->options.copy)
+    act = note.back && m->options.copy ? MIGRATE_ROLLBACK : MIGRATE_RUN;
+    if (migrate_check_note(m, &note, act, &why) != PAWL_OK)
+        migrate_problem(m, true, "%s", why.message);
+    else if (act == MIGRATE_ROLLBACK)
         migrate_problem(m, false,
                         "a copy to '%.100s' is being rolled back: only that goes on",
-                        note.to);
-    else if (note.copy && !m->options.copy)
-        migrate_problem(m, true,
-                        "a copy to '%.100s' is not settled: finalize it or roll it back "
-                        "first", note.to);
-    else if (!note.copy && m->options.copy)
-        migrate_problem(m, true,
-                        "a move to '%.100s' is not finished: run that again first",
                         note.to);
     return PAWL_OK;
 }

@@ -134,7 +134,7 @@ run migrate --from "$a" --to "$r"
 is "a move is refused" "$code" 1
 like "until the copy is settled" "$err" "pawl migrate: a copy to '*' is not settled: finalize it or roll it back first"
 run migrate --from "$a" --to "sqlite:$work/b.db" --copy
-like "so is one to elsewhere" "$err" "pawl migrate: a migration to '*' is not finished: run that again first"
+like "so is one to elsewhere" "$err" "pawl migrate: a migration to '*' is not finished, and the target given has no store: *"
 seq 1 3 | "$PAWL" --url "$a" enqueue -q mail --lines - >/dev/null
 "$PAWL" --url "$r" work -q mail --drain -- true 2>/dev/null &
 worker=$!

@@ -100,6 +100,24 @@ plan
 forbids "one to elsewhere" "a migration to '*c.db' is not finished: run that again first"
 run migrate --from "$a" --to "sqlite:$work/c.db" --dry-run
 forbids "a copy to there" "a copy to '*c.db' is not settled: finalize it or roll it back first"
+lost="a migration to '*c.db' is not finished, and the target given has no store: name that one, or put its store back"
+run migrate --from "$a" --to "sqlite:$work/d.db" -q mail --dry-run
+forbids "one to a store that is not there" "$lost"
+run migrate --from "$a" --to "sqlite:$work/d.db" -q mail
+like "as the run does" "$code $err" "1 pawl migrate: $lost"
+ok "and neither makes it" test ! -e d.db
+held=$("$PAWL" --url "$a" --json stats -q mail | field 'j["queues"][0]["held"]')
+mkdir away
+mv c.db* away
+for act in --copy --finalize --rollback; do
+    run migrate --from "$a" --to "sqlite:$work/c.db" $act --dry-run
+    forbids "the target's own store is lost: the plan of $act" "$lost"
+    run migrate --from "$a" --to "sqlite:$work/c.db" $act
+    like "and $act" "$code $err" "1 pawl migrate: $lost"
+done
+is "nothing is let go of for that" "$("$PAWL" --url "$a" --json stats -q mail | field 'j["queues"][0]["held"]')" "$held"
+ok "nor a new one made" test ! -e c.db
+mv away/* .
 run migrate --from "$r" --to "$a"
 ok "a target that is being migrated" test "$code" = 1
 like "... and why" "$err" "pawl migrate: the target is being migrated itself, to '*c.db': finish that first"

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "outage.h"
-
+#include "storage/failover/breaker.h"
 
 static bool kept_alone(void *context)
 {
@@ -395,6 +395,97 @@ START_TEST(nobody_waits_long)
 }
 END_TEST
 
+/* --- lone commands -------------------------------------------------------------- */
+
+/* The breaker beside the spool, as a process that has no jobs open sees it. */
+static void look_at_breaker(struct breaker *breaker)
+{
+    struct breaker_times times = { 100, 80, 200 };
+    char path[300];
+    snprintf(path, sizeof path, "%s/spool.db" BREAKER_SUFFIX, outage_folder.path);
+    ck_assert_int_eq(breaker_open(breaker, path, "", &times, NULL), PAWL_OK);
+}
+
+/* For the commands, `patience` is the only bound of a probe. */
+static void set_patience(int port, const char *patience)
+{
+    snprintf(store_under_test.url, sizeof store_under_test.url,
+             "redis://127.0.0.1:%d/0?timeout=20s&connect-timeout=20s&dwell=100ms"
+             "&trial=80ms&fallback=sqlite:%s/spool.db&patience=%s",
+             port, outage_folder.path, patience);
+}
+
+/* An outage that begins with one job in the spool, when nobody has it open any more. */
+static void begin_outage(int port)
+{
+    struct pawl_id id;
+    store_make_at(&store_under_test, "");
+    set_patience(port, "200ms");
+    struct pawl *pawl = outage_open(store_under_test.url);
+    ck_assert_int_eq(enqueue(pawl, &id), PAWL_SPOOLED);
+    pawl_close(pawl);
+    set_patience(port, "10s");
+}
+
+/* One that finds a probe due, or does not; in ms. */
+static int64_t lone_command(const struct breaker *breaker)
+{
+    struct actor actor;
+    while (breaker_away(breaker) && breaker_probe_in(breaker) > 0)
+        sleep_ms(1);
+    int64_t began = now_us();
+    store_command(&store_under_test, &actor, "enqueue", "-q", STORE_QUEUE, "x", NULL);
+    ck_assert_int_eq(actor_wait(&actor, ACTOR_PATIENCE), 0);
+    return (now_us() - began) / 1000;
+}
+
+/* No other program has the jobs open: they see alone that the server is back, and give
+ * it everything. */
+static void must_come_back(const struct breaker *breaker, uint64_t spooled)
+{
+    uint64_t commands = 0;
+    for (; breaker_state(breaker) != BREAKER_CLOSED && commands < 60; commands++)
+        lone_command(breaker);
+    ck_assert_int_eq(breaker_state(breaker), BREAKER_CLOSED);
+    ck_assert_uint_eq(at_server().jobs[PAWL_PENDING], spooled + commands);
+}
+
+/* Each is the one that probes a silent server, and waits for it far shorter than the
+ * patience. */
+START_TEST(lone_commands_and_a_silent_server)
+{
+    enum { COMMANDS = 3 };
+    struct breaker breaker;
+    outage_begin();
+    redis_server_signal(&outage_server, SIGSTOP);
+    begin_outage(outage_server.port);
+    look_at_breaker(&breaker);
+    for (int i = 0; i < COMMANDS; i++) {
+        int64_t before = atomic_load(&breaker.page->vain);
+        int64_t took = lone_command(&breaker);
+        say("%lld ms", (long long)took);
+        ck_assert_int_eq(atomic_load(&breaker.page->vain), before + 1);
+        ck_assert_int_le(took, 5000);
+    }
+    redis_server_signal(&outage_server, SIGCONT);
+    must_come_back(&breaker, 1 + COMMANDS);
+    breaker_close(&breaker);
+}
+END_TEST
+
+/* One so far away that they give it up too soon, nearly always. */
+START_TEST(lone_commands_and_a_far_server)
+{
+    struct breaker breaker;
+    outage_begin();
+    proxy_slow(&outage_proxy, 150);
+    begin_outage(outage_proxy.port);
+    look_at_breaker(&breaker);
+    must_come_back(&breaker, 1);
+    breaker_close(&breaker);
+}
+END_TEST
+
 int main(void)
 {
     const TTest *const tests[] = {
@@ -407,6 +498,8 @@ int main(void)
         two_hosts,
         it_comes_and_goes,
         nobody_waits_long,
+        lone_commands_and_a_silent_server,
+        lone_commands_and_a_far_server,
     };
-    return crew_run("outage-cases", tests, 9, 300, outage_end);
+    return crew_run("outage-cases", tests, 11, 300, outage_end);
 }

@@ -181,6 +181,29 @@ START_TEST(one_probe_at_a_time)
 }
 END_TEST
 
+/* A program that lasts gives a probe all of its patience. One that is about to end gives
+ * that to each twelfth, and to one that answered just now. */
+START_TEST(how_long_a_probe_takes)
+{
+    open_with(&(struct breaker_times){ 1, 40, 5000 });
+    breaker_lost(&one, "gone");
+    for (int i = 1; i <= 24; i++) {
+        ck_assert_int_eq(breaker_probe_time(&one, false), 5000);
+        ck_assert_int_eq(breaker_probe_time(&two, true), i % 12 ? 400 : 5000);
+        breaker_unanswered(&one, true, "gone still");
+    }
+    breaker_answered(&one, false);
+    ck_assert_int_eq(breaker_probe_time(&two, true), 5000);
+    breaker_unanswered(&one, true, "gone again");
+    ck_assert_int_eq(breaker_probe_time(&two, true), 400);
+    breaker_answered(&one, true);
+    breaker_lost(&one, "gone"); /* another outage */
+    ck_assert_int_eq(atomic_load(&two.page->vain), 0);
+    two.times.patience = 300;
+    ck_assert_int_eq(breaker_probe_time(&two, true), 300);
+}
+END_TEST
+
 /* A link that comes and goes: a hundredth of a minute stands for a minute here, and it
  * comes and goes each hundredth of a second. At most two changes between using the
  * primary and not. */
@@ -458,6 +481,7 @@ int main(void)
     tcase_add_test(t, filled_while_drained);
     tcase_add_test(t, a_trial_fails);
     tcase_add_test(t, one_probe_at_a_time);
+    tcase_add_test(t, how_long_a_probe_takes);
     tcase_add_test(t, no_flapping);
     tcase_add_test(t, soon_again);
     tcase_add_test(t, after_a_boot);

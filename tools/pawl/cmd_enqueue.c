@@ -1,25 +1,18 @@
-/* cmd_enqueue.c - pawl enqueue: add a job, or one per line of input.
- *
- * The id goes to standard output once the job is durable, and not before. An
- * answer that was lost (PAWL_EUNKNOWN) is asked for again with the same id,
- * which can never make a second job.
- */
+/* cmd_enqueue.c - pawl enqueue: add a job, or one per line of input. */
 #include "cmd.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "args.h"
+#include "enqueue_put.h"
 #include "input.h"
-#include "json.h"
 #include "parse.h"
 
 #define ENQUEUE_BATCH 1000
-#define ENQUEUE_TRIES 5
 
 enum { DELAY = 256, AT, ATTEMPTS, BACKOFF, TIMEOUT, KEY, KEY_TTL, KEY_MODE,
        GROUP, LINES };
@@ -166,92 +159,6 @@ static int enqueue_check(const struct enqueue *e, const struct args *args)
     return CLI_DONE;
 }
 
-/* --- storing --------------------------------------------------------------------- */
-
-static int enqueue_print(const struct enqueue *e,
-                         const struct pawl_put_result *result)
-{
-    char id[PAWL_ID_TEXT];
-    pawl_id_format(result->id, id);
-    if (result->status == PAWL_KEY_TAKEN)
-        cli_note(e->cli, "key '%.200s' is held by job %s, nothing was added",
-                 e->job.key ? e->job.key : "", id);
-    if (!e->cli->json) {
-        puts(id);
-        return CLI_DONE;
-    }
-    return cli_json(e->cli, json_pack("{s:s, s:s}", "id", id, "status",
-                                      pawl_status_name(result->status)));
-}
-
-static void enqueue_pause(int tries)
-{
-    long ms = 50L << tries;
-    struct timespec time = {.tv_sec = ms / 1000,
-                            .tv_nsec = ms % 1000 * 1000000};
-    nanosleep(&time, NULL);
-}
-
-/* Jobs that were sent and perhaps stored keep the ids they were sent with. */
-static void enqueue_keep_ids(struct pawl_new_job *jobs,
-                             const struct pawl_put_result *results, size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        if (!pawl_id_is_zero(results[i].id))
-            jobs[i].id = results[i].id;
-}
-
-static int enqueue_many(const struct enqueue *e, struct pawl_new_job *jobs,
-                        size_t count, struct pawl_put_result *results)
-{
-    struct pawl_error err = {0};
-    enum pawl_status status = PAWL_EUNKNOWN;
-    int code = CLI_DONE;
-    memset(results, 0, count * sizeof *results);
-    for (int tries = 0; status == PAWL_EUNKNOWN && tries < ENQUEUE_TRIES; tries++) {
-        if (tries > 0)
-            enqueue_pause(tries);
-        status = pawl_enqueue_many(e->cli->pawl, jobs, count, results, &err);
-        if (status == PAWL_EUNKNOWN)
-            enqueue_keep_ids(jobs, results, count);
-    }
-    if (status < 0) {
-        if (status == PAWL_EUNKNOWN)
-            cli_note(e->cli, "it is not known whether the jobs were stored");
-        return cli_error(e->cli, status, &err);
-    }
-    for (size_t i = 0; i < count && code == CLI_DONE; i++)
-        code = results[i].status < 0
-                   ? cli_error(e->cli, results[i].status, NULL)
-                   : enqueue_print(e, &results[i]);
-    return code;
-}
-
-static int enqueue_one(const struct enqueue *e, const void *payload, size_t size)
-{
-    struct pawl_new_job job = e->job;
-    struct pawl_put_result result = {.status = PAWL_EUNKNOWN};
-    struct pawl_error err = {0};
-    job.payload = payload;
-    job.payload_size = size;
-    for (int tries = 0; tries < ENQUEUE_TRIES; tries++) {
-        if (tries > 0)
-            enqueue_pause(tries);
-        result.status = pawl_enqueue(e->cli->pawl, &job, &result.id, &err);
-        if (result.status != PAWL_EUNKNOWN)
-            break;
-        job.id = result.id;
-    }
-    if (result.status == PAWL_EUNKNOWN) {
-        char id[PAWL_ID_TEXT];
-        pawl_id_format(result.id, id);
-        return cli_failed(e->cli, "job %s may or may not have been stored: %s",
-                          id, err.message);
-    }
-    return result.status < 0 ? cli_error(e->cli, result.status, &err)
-                             : enqueue_print(e, &result);
-}
-
 /* --- standard input ---------------------------------------------------------------- */
 
 static int enqueue_too_large(const struct enqueue *e, size_t line)
@@ -274,7 +181,7 @@ static int enqueue_stdin(const struct enqueue *e)
     else if (error)
         cli_note(e->cli, "cannot read standard input: %s", strerror(error));
     if (code == CLI_DONE)
-        code = enqueue_one(e, payload.data, payload.len);
+        code = enqueue_put_one(e->cli, &e->job, payload.data, payload.len);
     buf_clear(&payload);
     return code;
 }
@@ -296,7 +203,7 @@ static int enqueue_batch(const struct enqueue *e, struct enqueue_batch *batch,
         batch->jobs[good].payload = batch->lines[good].text;
         batch->jobs[good].payload_size = batch->lines[good].size;
     }
-    int code = good > 0 ? enqueue_many(e, batch->jobs, good, batch->results)
+    int code = good > 0 ? enqueue_put_many(e->cli, batch->jobs, good, batch->results)
                         : CLI_DONE;
     if (code == CLI_DONE)
         code = cli_flush(e->cli);
@@ -349,5 +256,6 @@ int cmd_enqueue(struct cli *cli, int argc, char **argv)
     code = cli_open(cli);
     return code != CLI_DONE
                ? code
-               : enqueue_one(&e, args.operands[0], strlen(args.operands[0]));
+               : enqueue_put_one(cli, &e.job, args.operands[0],
+                                 strlen(args.operands[0]));
 }

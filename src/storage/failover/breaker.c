@@ -1,11 +1,7 @@
 /* breaker.c - see breaker.h. */
 #include "storage/failover/breaker.h"
 
-#include <dirent.h>
-#include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -13,68 +9,14 @@
 
 #include "util/clock.h"
 #include "util/futex.h"
-#include "util/side_file.h"
 
-#define FORMAT 1
 #define CALM 12 /* dwells between outages, or the next is longer by as many */
 #define PROBES 4 /* in a trial */
 #define PROBE_LEAST_MS 20
-
-/* --- texts ---------------------------------------------------------------------- */
-
-static void set_text(_Atomic char *text, const char *to)
-{
-    size_t n = strnlen(to, BREAKER_TEXT - 1);
-
-    for (size_t i = 0; i < BREAKER_TEXT; i++)
-        atomic_store_explicit(&text[i], i < n ? to[i] : '\0', memory_order_relaxed);
-}
-
-const char *breaker_text(const _Atomic char *text, char out[BREAKER_TEXT])
-{
-    for (size_t i = 0; i < BREAKER_TEXT; i++)
-        out[i] = atomic_load_explicit(&text[i], memory_order_relaxed);
-    out[BREAKER_TEXT - 1] = '\0'; /* whoever wrote the file */
-    return out;
-}
+#define BRIEF_MS 400 /* a probe of who is about to end, */
+#define BRIEF_PATIENT 12 /* but for each so many in vain */
 
 /* --- open and close ------------------------------------------------------------- */
-
-static enum pawl_status open_file(const char *path, int *fd, struct pawl_error *err)
-{
-    int number;
-
-    switch (side_file_open(path, sizeof(struct breaker_page), fd, &number)) {
-    case SIDE_FILE_OK:
-        return PAWL_OK;
-    case SIDE_FILE_NOT_OURS:
-        return pawl_error_set(err, PAWL_EDENIED,
-                              "'%s' is not a plain file of ours: move it away", path);
-    default:
-        return pawl_error_set(err, number == ENOSPC ? PAWL_EFULL : PAWL_EIO,
-                              "cannot open '%s': %s", path, strerror(number));
-    }
-}
-
-static enum pawl_status map_file(struct breaker *breaker, const char *path,
-                                 struct pawl_error *err)
-{
-    uint32_t none = 0;
-    void *page = mmap(NULL, sizeof *breaker->page, PROT_READ | PROT_WRITE, MAP_SHARED,
-                      breaker->fd, 0);
-
-    if (page == MAP_FAILED)
-        return pawl_error_set(err, PAWL_EIO, "cannot map '%s': %s", path,
-                              strerror(errno));
-    breaker->page = page;
-    breaker->shared = true;
-    if (!atomic_compare_exchange_strong(&breaker->page->format, &none, FORMAT) &&
-        none != FORMAT)
-        return pawl_error_set(err, PAWL_EFORMAT,
-                              "'%s' has format %u, and this pawl knows only %d; use a "
-                              "newer pawl", path, none, FORMAT);
-    return PAWL_OK;
-}
 
 enum pawl_status breaker_open(struct breaker *breaker, const char *path,
                               const char *where, const struct breaker_times *times,
@@ -93,13 +35,14 @@ enum pawl_status breaker_open(struct breaker *breaker, const char *path,
     breaker->fork.fds[1] = &breaker->drain_fd;
     if (!fork_watch(&breaker->fork))
         return pawl_error_set(err, PAWL_ENOMEM, "out of memory");
-    status = open_file(path, &breaker->fd, err);
+    status = breaker_page_open(path, &breaker->fd, err);
     if (status == PAWL_OK) /* a description of its own, for the lock */
-        status = open_file(path, &breaker->drain_fd, err);
+        status = breaker_page_open(path, &breaker->drain_fd, err);
     if (status == PAWL_OK)
-        status = map_file(breaker, path, err);
+        status = breaker_page_map(path, breaker->fd, &breaker->page, err);
+    breaker->shared = breaker->page != NULL;
     if (status == PAWL_OK && breaker->page->where[0] == '\0')
-        set_text(breaker->page->where, where);
+        breaker_set_text(breaker->page->where, where);
     return status;
 }
 
@@ -185,13 +128,15 @@ void breaker_lost(struct breaker *breaker, const char *reason)
     if (state == BREAKER_TRIAL)
         dwell = probe_gap(breaker); /* it has not ended: the dwell is over */
     else
-        set_text(page->reason, reason);
+        breaker_set_text(page->reason, reason);
     if (dwell < PROBE_LEAST_MS)
         dwell = PROBE_LEAST_MS;
     /* Before the change: whoever sees OPEN must not see an old instant. */
     atomic_store(&page->not_before, now + dwell);
-    if (state != BREAKER_TRIAL)
+    if (state != BREAKER_TRIAL) {
         atomic_store(&page->since, clock_wall_ms());
+        atomic_store(&page->vain, 0);
+    }
     change(breaker, word, BREAKER_OPEN);
 }
 
@@ -206,6 +151,16 @@ bool breaker_probe_due(struct breaker *breaker)
     if (most < breaker->times.patience)
         most = breaker->times.patience;
     return atomic_compare_exchange_strong(&page->not_before, &at, now + most);
+}
+
+pawl_duration breaker_probe_time(const struct breaker *breaker, bool brief)
+{
+    int64_t nth = atomic_load(&breaker->page->vain) + 1;
+    pawl_duration patience = breaker->times.patience;
+
+    if (!brief || breaker_state(breaker) == BREAKER_TRIAL || nth % BRIEF_PATIENT == 0)
+        return patience;
+    return patience < BRIEF_MS ? patience : BRIEF_MS;
 }
 
 pawl_duration breaker_probe_in(const struct breaker *breaker)
@@ -255,6 +210,7 @@ void breaker_unanswered(struct breaker *breaker, bool soon, const char *reason)
         breaker_lost(breaker, reason);
         return;
     }
+    atomic_fetch_add(&breaker->page->vain, 1);
     if (!soon && pause < breaker->times.dwell)
         pause = breaker->times.dwell;
     atomic_store(&breaker->page->not_before, clock_boot_ms() + pause);
@@ -329,42 +285,4 @@ void breaker_drain_end(struct breaker *breaker)
     lock_file(breaker, F_UNLCK);
     breaker->draining = false;
     pthread_mutex_unlock(&breaker->drain_mutex);
-}
-
-/* --- spools left behind --------------------------------------------------------- */
-
-/* Only looked at: read, not mapped, and whatever is strange is passed over. */
-static bool read_page(int folder, const char *name, struct breaker_page *page)
-{
-    int fd = openat(folder, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
-    bool whole = fd >= 0 && read(fd, page, sizeof *page) == (ssize_t)sizeof *page;
-
-    if (fd >= 0)
-        close(fd);
-    return whole && atomic_load(&page->format) == FORMAT;
-}
-
-void breaker_others(const char *spool, breaker_found_fn *found, void *context)
-{
-    const char *slash = strrchr(spool, '/');
-    char folder[PATH_MAX], path[2 * PATH_MAX];
-    struct breaker_page page;
-    struct dirent *entry;
-    DIR *dir;
-
-    if (!slash || (size_t)(slash - spool) >= sizeof folder - 1)
-        return;
-    snprintf(folder, sizeof folder, "%.*s/", (int)(slash - spool), spool);
-    dir = opendir(folder);
-    while (dir && (entry = readdir(dir))) {
-        size_t n = strlen(entry->d_name), suffix = strlen(BREAKER_SUFFIX);
-        if (n <= suffix || strcmp(entry->d_name + n - suffix, BREAKER_SUFFIX) != 0)
-            continue;
-        snprintf(path, sizeof path, "%s%.*s", folder, (int)(n - suffix), entry->d_name);
-        if (strcmp(path, spool) != 0 && read_page(dirfd(dir), entry->d_name, &page) &&
-            (atomic_load(&page.state) & 0xff) != BREAKER_CLOSED)
-            found(context, path, &page);
-    }
-    if (dir)
-        closedir(dir);
 }

@@ -10,9 +10,9 @@
  *
  * OPEN lasts at least `dwell`, and twelve times that if the outage before ended
  * less than twelve dwells ago, and another `dwell` after each probe in vain, which
- * costs whoever makes it all of his patience; TRIAL needs a probe in each quarter of `trial`, and
- * the first that fails ends it. So a link that comes and goes does not make us come
- * and go with it.
+ * whoever makes it may have to wait for; TRIAL needs a probe in each quarter of
+ * `trial`, and the first that fails ends it. So a link that comes and goes does not
+ * make us come and go with it.
  *
  * The state lies in a small file that all processes map, so that one which just
  * began knows it without asking the network. Changes are made by compare and swap;
@@ -26,31 +26,10 @@
 #include <stdatomic.h>
 
 #include "pawl/storage.h"
+#include "storage/failover/breaker_page.h"
 #include "util/fork.h"
 
 enum breaker_state { BREAKER_CLOSED, BREAKER_OPEN, BREAKER_TRIAL, BREAKER_DRAINING };
-
-#define BREAKER_TEXT 200
-
-struct breaker_page { /* FORMAT.md */
-    _Atomic uint32_t state; /* the lowest byte; above it the number of changes, so
-                               that no two are taken for one. A futex */
-    _Atomic uint32_t format;
-    _Atomic int64_t since;      /* wall clock ms: the last change to or from CLOSED,
-                                   or of DRAINING to OPEN */
-    _Atomic int64_t not_before; /* of the next probe */
-    _Atomic int64_t trial_since;
-    _Atomic int64_t ended; /* the last outage: OPEN or TRIAL were left */
-    _Atomic uint64_t store[2]; /* the mark of the primary's store; 0: not known */
-    _Atomic int64_t replaced;  /* wall clock ms: it changed; 0: never */
-    /* How full the spool is: as last counted, and what was put since then. */
-    _Atomic uint64_t fill_jobs, fill_bytes;
-    _Atomic int64_t fill_oldest;  /* since when its oldest job is pending; 0: none */
-    _Atomic int64_t fill_counted; /* 0: never */
-    /* For people: breaker_text(). Two that write at once may mix their texts. */
-    _Atomic char reason[BREAKER_TEXT]; /* why OPEN */
-    _Atomic char where[BREAKER_TEXT];  /* the primary that the spool is for */
-};
 
 struct breaker_times {
     pawl_duration dwell, trial;
@@ -66,8 +45,6 @@ struct breaker {
     bool draining;
     struct fork_guard fork;
 };
-
-#define BREAKER_SUFFIX ".breaker" /* behind the spool's path */
 
 /* `path` NULL: for this process alone. `where`: the primary. EDENIED, EIO, EFULL, ENOMEM. */
 enum pawl_status breaker_open(struct breaker *breaker, const char *path,
@@ -91,14 +68,16 @@ static inline bool breaker_away(const struct breaker *breaker)
     return state == BREAKER_OPEN || state == BREAKER_TRIAL;
 }
 
-/* One of the page's texts, as it is now. Returns `out`. */
-const char *breaker_text(const _Atomic char *text, char out[BREAKER_TEXT]);
-
 /* The primary did not answer. */
 void breaker_lost(struct breaker *breaker, const char *reason);
 /* Is it time for a probe? Then it is this caller's, and nobody else's until it is
  * answered, or not; if he dies, until it would be. */
 bool breaker_probe_due(struct breaker *breaker);
+/* How long it may take. Whoever is `brief` would wait for it at his end: he gives it
+ * 400 ms, which is enough for a server that is not far away. One that is must be seen,
+ * too, by a host that has no other programs: each twelfth probe in vain of an outage has
+ * all of the patience, and so has one that follows an answer. */
+pawl_duration breaker_probe_time(const struct breaker *breaker, bool brief);
 /* When the next is, at the latest: ms from now. */
 pawl_duration breaker_probe_in(const struct breaker *breaker);
 /* The next probe is due now. */
@@ -124,11 +103,5 @@ void breaker_poke(const struct breaker *breaker);
  * process. */
 bool breaker_drain_begin(struct breaker *breaker);
 void breaker_drain_end(struct breaker *breaker);
-
-/* Spools beside this one, for other primaries, that are not empty, as far as their
- * breakers know: `path` of the spool, and where its primary is. */
-typedef void breaker_found_fn(void *context, const char *path,
-                              const struct breaker_page *page);
-void breaker_others(const char *spool, breaker_found_fn *found, void *context);
 
 #endif

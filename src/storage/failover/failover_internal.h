@@ -13,6 +13,7 @@
  *   failover_drain.c     all that flows back
  *   failover_link.c      the thread pawl-link: probing, draining, telling
  *   breaker.c            which of the two storages is in use
+ *   breaker_page.c       the file that all processes of the host know it by
  *
  * Locking: `mutex` guards the lines and the primary's arrival; it is never held
  * across a call to a storage. The thread's own things need none.

@@ -103,9 +103,10 @@ static bool too_slow(struct failover *f, int64_t took_ns)
     return took_ns > most && took_ns > SLOW_LEAST_NS;
 }
 
+/* The calls of one that is brief may have too little time. */
 static void end_probing(struct failover *f, bool use)
 {
-    if (use && f->prober)
+    if (use && f->prober && !f->config.brief)
         f->prober = failover_adopt(f, f->prober);
     storage_close(f->prober);
     f->prober = NULL;
@@ -143,7 +144,8 @@ static void probe(struct failover *f)
     int64_t began_ns;
 
     if (!f->prober)
-        status = failover_connect(f, failover_patience(f), &f->prober, &err);
+        status = failover_connect(f, breaker_probe_time(&f->breaker, f->config.brief),
+                                  &f->prober, &err);
     began_ns = clock_mono_ns();
     if (status == PAWL_OK)
         status = storage_health(f->prober, &health, &err);
@@ -169,11 +171,13 @@ static pawl_duration tend(struct failover *f)
     return IDLE_MS;
 }
 
+/* One turn at least: a command in a shell ends as fast as a thread begins, and would
+ * probe by chance. */
 static void *link_main(void *arg)
 {
     struct failover *f = arg;
 
-    while (!atomic_load(&f->stopping)) {
+    do {
         uint32_t word = breaker_word(&f->breaker);
         pawl_duration pause;
         failover_heed(f);
@@ -182,7 +186,7 @@ static void *link_main(void *arg)
             end_probing(f, false); /* another process ended the outage */
         if (pause > 0 && !atomic_load(&f->stopping))
             breaker_wait(&f->breaker, word, pause);
-    }
+    } while (!atomic_load(&f->stopping));
     end_probing(f, false);
     return NULL;
 }
