@@ -81,6 +81,7 @@ warned "its mode" 0 '*"mode":"spooling"*'
 run doctor
 warned "doctor wants attention" 1 "*attention*away since 20*"
 run health
+like "when it is looked for next" "$out" "*next look*in * s; 'pawl drain' looks at once*"
 is "the mode is told once" "$(echo "$out" | grep -c '^mode ')" 1
 run export
 warned "an export is not whole" 69 '*"payload":"first"*'

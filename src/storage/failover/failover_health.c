@@ -50,6 +50,16 @@ static void warn_of_other(void *out, const char *path, const struct breaker_page
          breaker_text(page->where, where), path, since);
 }
 
+/* When an outage may end at the soonest. */
+static void tell_next_look(const struct failover *f, struct pawl_health *out)
+{
+    char text[64];
+
+    snprintf(text, sizeof text, "in %lld s; 'pawl drain' looks at once",
+             (long long)(breaker_probe_in(&f->breaker) + 999) / 1000);
+    detail(out, "next look", text);
+}
+
 static void tell_of_outage(struct failover *f, struct pawl_health *out)
 {
     const struct breaker_page *page = f->breaker.page;
@@ -61,6 +71,8 @@ static void tell_of_outage(struct failover *f, struct pawl_health *out)
     out->mode = failover_mode(breaker_state(&f->breaker));
     detail(out, "mode", pawl_mode_name(out->mode));
     detail(out, "spool", f->spool->where);
+    if (out->mode == PAWL_MODE_SPOOLING)
+        tell_next_look(f, out);
     if (out->mode == PAWL_MODE_SPOOLING)
         warn(out, "away since %s, jobs are spooled: %s", since,
              breaker_text(page->reason, reason));
