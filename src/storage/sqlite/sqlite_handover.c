@@ -21,12 +21,6 @@ struct step {
     size_t bytes;    /* handed over */
 };
 
-static bool is_finished(enum pawl_state state)
-{
-    return state == PAWL_COMPLETED || state == PAWL_DEAD ||
-           state == PAWL_CANCELLED;
-}
-
 /* --- hold ----------------------------------------------------------------- */
 
 static bool is_full(const struct step *step)
@@ -234,7 +228,7 @@ static enum pawl_status settle_one(struct step *step, struct pawl_id id)
         return call_remove(call, &row);
     row.state = state;
     row.rank = rank;
-    if (!is_finished(state))
+    if (!state_is_finished(state))
         call->awaited++; /* also when it is for later, as with a put */
     return row_save(call->db, &row, call->err);
 }

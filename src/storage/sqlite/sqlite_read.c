@@ -57,16 +57,10 @@ enum pawl_status sqlite_get(struct pawl_storage *self, const char *queue,
 
 /* --- list ----------------------------------------------------------------- */
 
-static bool newest_first(enum pawl_state state)
-{
-    return state == PAWL_COMPLETED || state == PAWL_DEAD ||
-           state == PAWL_CANCELLED;
-}
-
 static sqlite3_stmt *list_statement(struct sqlite_db *db, int64_t queue,
                                     const struct pawl_list *in)
 {
-    bool down = newest_first(in->state);
+    bool down = state_is_finished(in->state); /* the newest first */
     sqlite3_stmt *stmt = sql(db, down ? SQL_LIST_DOWN : SQL_LIST_UP);
     int64_t from = 0, to = ORDER_RANK_MAX;
     int64_t place = down ? INT64_MAX : INT64_MIN;

@@ -148,6 +148,15 @@ static enum pawl_status one_head(struct sqlite_db *db, sqlite3_stmt *stmt,
     return PAWL_OK;
 }
 
+enum pawl_status row_get(struct sqlite_db *db, int64_t place,
+                         struct sqlite_row *row, struct pawl_error *err)
+{
+    sqlite3_stmt *stmt = sql(db, SQL_JOB_GET);
+
+    sqlite3_bind_int64(stmt, 1, place);
+    return one_head(db, stmt, row, err);
+}
+
 enum pawl_status row_find(struct sqlite_db *db, struct pawl_id id, int64_t hint,
                           struct sqlite_row *row, struct pawl_error *err)
 {
@@ -155,9 +164,7 @@ enum pawl_status row_find(struct sqlite_db *db, struct pawl_id id, int64_t hint,
     sqlite3_stmt *stmt;
 
     if (hint > 0) {
-        stmt = sql(db, SQL_JOB_GET);
-        sqlite3_bind_int64(stmt, 1, hint);
-        status = one_head(db, stmt, row, err);
+        status = row_get(db, hint, row, err);
         if (status == PAWL_OK && memcmp(row->id.b, id.b, sizeof id.b) != 0)
             status = PAWL_NOT_FOUND;
     }
@@ -172,11 +179,8 @@ enum pawl_status row_find(struct sqlite_db *db, struct pawl_id id, int64_t hint,
 enum pawl_status row_load(struct sqlite_db *db, int64_t place,
                           struct sqlite_row *row, struct pawl_error *err)
 {
-    sqlite3_stmt *stmt = sql(db, SQL_JOB_GET);
-    enum pawl_status status;
+    enum pawl_status status = row_get(db, place, row, err);
 
-    sqlite3_bind_int64(stmt, 1, place);
-    status = one_head(db, stmt, row, err);
     if (status == PAWL_NOT_FOUND)
         return pawl_error_set(err, PAWL_ECORRUPT,
                               "the file is damaged: index 'job_order' names "

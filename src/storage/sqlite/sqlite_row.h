@@ -28,6 +28,12 @@ struct sqlite_row {
     struct sqlite_options options;
 };
 
+static inline bool state_is_finished(enum pawl_state state)
+{
+    return state == PAWL_COMPLETED || state == PAWL_DEAD ||
+           state == PAWL_CANCELLED;
+}
+
 /* The first of the ROW_SLOTS places where a job with this id can be. */
 int64_t row_place(struct pawl_id id);
 
@@ -37,6 +43,9 @@ void row_head(sqlite3_stmt *stmt, struct sqlite_row *row);
  * a message) or a failure. */
 enum pawl_status row_find(struct sqlite_db *db, struct pawl_id id, int64_t hint,
                           struct sqlite_row *row, struct pawl_error *err);
+/* The job at a place. NOT_FOUND (without a message) or a failure. */
+enum pawl_status row_get(struct sqlite_db *db, int64_t place,
+                         struct sqlite_row *row, struct pawl_error *err);
 /* The job at a place that is known to be taken. */
 enum pawl_status row_load(struct sqlite_db *db, int64_t place,
                           struct sqlite_row *row, struct pawl_error *err);

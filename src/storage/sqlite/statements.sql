@@ -258,6 +258,14 @@ SELECT {job} FROM job
 WHERE {order} BETWEEN ?1 AND ?2 AND ({order} > ?1 OR place > ?3)
 ORDER BY {order}, place;
 
+-- MATCHING: after place ?3 of those that are ?1 in the order; of type ?4, or NULL:
+-- any; finished, else enqueued, at ?5 or before
+SELECT {job} FROM job
+WHERE {order} BETWEEN ?1 AND ?2 AND ({order} > ?1 OR place > ?3)
+    AND (?4 IS NULL OR coalesce(type, '') = ?4)
+    AND coalesce(finished_at, enqueued_at) <= ?5
+ORDER BY {order}, place;
+
 -- LIST_DOWN: backwards, before place ?3 of those that are ?2 in the order
 SELECT {job} FROM job
 WHERE {order} BETWEEN ?1 AND ?2 AND ({order} < ?2 OR place < ?3)
