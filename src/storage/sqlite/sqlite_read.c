@@ -118,11 +118,11 @@ static enum pawl_status list(struct sqlite_db *db, int64_t queue,
         row_head(stmt, &row);
         if (in->type && strcmp(in->type, row.type) != 0)
             continue;
-        status = row_job(db, stmt, &row, in->queue, &out->jobs[out->job_count],
-                         err);
+        status = row_job_if_whole(db, stmt, &row, in->queue,
+                                  &out->jobs[out->job_count], err);
         if (status != PAWL_OK)
             break;
-        out->job_count++;
+        out->job_count += out->jobs[out->job_count] != NULL;
     }
     sqlite3_reset(stmt);
     if (status == PAWL_OK && out->job_count > 1 &&

@@ -246,7 +246,21 @@ static enum pawl_status read_errors(struct sqlite_db *db, int64_t place,
     return status;
 }
 
-/* Bytes that are in the row, or in another table under the same place. */
+/* Never an empty payload for one that is gone: a handler would take it for the
+ * job's. */
+static enum pawl_status bytes_are_lost(const struct sqlite_row *row,
+                                       enum column c, struct pawl_error *err)
+{
+    char id[PAWL_ID_TEXT];
+
+    pawl_id_format(row->id, id);
+    return pawl_error_set(err, PAWL_ECORRUPT,
+                          "the file is damaged: job %s has lost its %s", id,
+                          c == C_PAYLOAD ? "payload" : "result");
+}
+
+/* Bytes that are in the row, or, as many as it says, in another table under the
+ * same place. */
 static enum pawl_status read_bytes(struct sqlite_db *db, sqlite3_stmt *stmt,
                                    enum column c, bool elsewhere,
                                    const struct sqlite_row *row,
@@ -254,10 +268,12 @@ static enum pawl_status read_bytes(struct sqlite_db *db, sqlite3_stmt *stmt,
                                    size_t *size, struct pawl_error *err)
 {
     enum pawl_status status;
-    bool found = true;
+    int64_t wanted;
     int at = (int)c;
+    bool found;
 
     if (elsewhere) {
+        wanted = sqlite3_column_int64(stmt, at);
         stmt = sql(db, c == C_PAYLOAD ? SQL_PAYLOAD_GET : SQL_RESULT_GET);
         parts->elsewhere[c == C_PAYLOAD] = stmt;
         sqlite3_bind_int64(stmt, 1, row->place);
@@ -265,14 +281,14 @@ static enum pawl_status read_bytes(struct sqlite_db *db, sqlite3_stmt *stmt,
         if (status != PAWL_OK)
             return status;
         at = 0;
+        if (!found || sqlite3_column_bytes(stmt, at) != wanted)
+            return bytes_are_lost(row, c, err);
     }
-    *size = found ? (size_t)sqlite3_column_bytes(stmt, at) : 0;
+    *size = (size_t)sqlite3_column_bytes(stmt, at);
     *bytes = *size > 0 ? sqlite3_column_blob(stmt, at) : "";
     if (!*bytes)
         return pawl_error_set(err, PAWL_ENOMEM,
-                              "out of memory for %zu bytes of a "
-                              "job",
-                              *size);
+                              "out of memory for %zu bytes of a job", *size);
     return PAWL_OK;
 }
 
@@ -360,5 +376,23 @@ enum pawl_status row_job(struct sqlite_db *db, sqlite3_stmt *stmt,
     for (int i = 0; i < 2; i++) /* sqlite3_reset(NULL) is fine */
         sqlite3_reset(parts.elsewhere[i]);
     buf_clear(&parts.text);
+    return status;
+}
+
+enum pawl_status row_job_if_whole(struct sqlite_db *db, sqlite3_stmt *stmt,
+                                  const struct sqlite_row *row,
+                                  const char *queue, struct pawl_job **out,
+                                  struct pawl_error *err)
+{
+    struct pawl_error why;
+    enum pawl_status status = row_job(db, stmt, row, queue, out, &why);
+
+    if (status == PAWL_OK)
+        return PAWL_OK;
+    *out = NULL;
+    if (status == PAWL_ECORRUPT && !db->suspect) /* then it is the file */
+        return PAWL_OK;
+    if (err)
+        *err = why;
     return status;
 }

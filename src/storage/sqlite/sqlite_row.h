@@ -54,10 +54,18 @@ enum pawl_status row_save(struct sqlite_db *db, const struct sqlite_row *row,
                           struct pawl_error *err);
 
 /* The current row of a {job} statement as a job, with the errors and the bytes
- * that are elsewhere. `row` is its head; *out is the caller's. */
+ * that are elsewhere. `row` is its head; *out is the caller's. ECORRUPT: some of it
+ * is lost. */
 enum pawl_status row_job(struct sqlite_db *db, sqlite3_stmt *stmt,
                          const struct sqlite_row *row, const char *queue,
                          struct pawl_job **out, struct pawl_error *err);
+
+/* The same where other jobs follow: they need not wait for one that is damaged. Of
+ * such a job *out is NULL, and the answer is OK. */
+enum pawl_status row_job_if_whole(struct sqlite_db *db, sqlite3_stmt *stmt,
+                                  const struct sqlite_row *row,
+                                  const char *queue, struct pawl_job **out,
+                                  struct pawl_error *err);
 
 /* Bind bytes that are never NULL, even when there are none. They, and bound
  * text, must stay where they are until the statement has run. */
