@@ -11,7 +11,7 @@
 #include "sqlite_items.h"
 #include "sqlite_tally.h"
 
-#define C_STATE_BEFORE 23 /* the column after {job} in HELD_OF */
+#define C_STATE_BEFORE (C_PAYLOAD + 1) /* the column after {job} in HELD_OF */
 
 struct step {
     struct sqlite_call call;

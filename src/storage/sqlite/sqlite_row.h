@@ -15,6 +15,14 @@
 #define ROW_SLOTS 64        /* places an id may have */
 #define ROW_PRIORITY 5      /* what a NULL means; part of the format */
 
+/* Columns of {job} in statements.sql. */
+enum row_column {
+    C_PLACE, C_ID, C_QUEUE, C_STATE, C_RANK, C_ENQUEUED_AT, C_SESSION, C_PUT_SEQ,
+    C_PRIORITY, C_RUN_AT, C_ATTEMPT, C_EPOCH, C_CRASHES, C_OWNER,
+    C_CANCEL_REQUESTED, C_STARTED_AT, C_FINISHED_AT, C_ERRORS, C_TYPE, C_KEY,
+    C_OPTIONS, C_RESULT, C_PAYLOAD
+};
+
 struct sqlite_row {
     int64_t place, queue, rank, session, put_seq, owner;
     struct pawl_id id;

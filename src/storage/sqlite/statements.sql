@@ -5,8 +5,8 @@
 -- States are written as numbers: 2 scheduled, 3 pending, 4 processing, 5 failed,
 -- 6 completed, 7 dead, 8 cancelled, 9 held.
 
--- {job}: all of a job, as row_head() and row_job() in sqlite_row.c read it. The
--- bytes cost nothing where nobody looks at them.
+-- {job}: all of a job, as row_head() in sqlite_row.c and row_job() in sqlite_job.c
+-- read it. The bytes cost nothing where nobody looks at them.
 place, id, queue, state, rank, enqueued_at, session, put_seq, priority,
 run_at, attempt, epoch, crashes, owner, cancel_requested, started_at,
 finished_at, errors, type, key, options, result, payload
