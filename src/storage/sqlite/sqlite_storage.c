@@ -168,7 +168,9 @@ static void sqlite_kick(struct pawl_storage *self)
 /* --- work goes on when the disk is full -------------------------------------- */
 
 /* These end work, make room, or take it elsewhere, and get the ballast; put and
- * bring_in do not. */
+ * bring_in do not. A whole method is done again, so that nothing of the first try is
+ * left in the second. Five times in full: one helper for all would not know what it
+ * hands over. */
 static enum pawl_status sqlite_exchange_or_room(struct pawl_storage *self,
                                                 const struct pawl_exchange *in,
                                                 struct pawl_exchange_reply *out,
