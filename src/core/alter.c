@@ -11,6 +11,9 @@
 #include "util/clock.h"
 
 #define BATCH 500
+/* What one call may alter by a filter. Each call looks for what matches from the
+ * beginning, so few calls look less; a storage does not do it all in one step. */
+#define FILTER_BATCH 10000
 
 static enum pawl_status prepare(struct pawl *pawl,
                                 const struct pawl_alteration *what,
@@ -173,7 +176,7 @@ static enum pawl_status alter_until_none(struct pawl *pawl,
     struct pawl_alter_reply reply;
     enum pawl_status status;
 
-    alter->limit = BATCH;
+    alter->limit = FILTER_BATCH;
     do {
         memset(&reply, 0, sizeof reply);
         status = storage_alter(pawl->storage, alter, &reply, err);

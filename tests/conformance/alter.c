@@ -339,6 +339,79 @@ START_TEST(filter_is_bounded)
 }
 END_TEST
 
+/* However large the limit is, that many are altered in one call, in order (rule
+ * 67). */
+START_TEST(filter_takes_many)
+{
+    struct pawl_id ids[700];
+    put_many(700, NULL);
+    put_many(700, ids);
+    struct pawl_alter what = { .kind = PAWL_ALTER_REMOVE,
+                               .from_states = REMOVE_FROM,
+                               .limit = 1200 };
+    struct pawl_alter_reply reply = alter(what);
+    assert_count(reply.changed, 1200);
+    ck_assert(reply.more);
+    assert_gone(ids[499]);
+    assert_id(claim_one()->id, ids[500]);
+    reply = alter(what);
+    assert_count(reply.changed, 199);
+    ck_assert(!reply.more);
+}
+END_TEST
+
+/* A few that match among many that do not are found, whatever the limit; the
+ * others stay where they are (rule 67). */
+START_TEST(filter_finds_the_few)
+{
+    struct pawl_id few[3];
+    for (int i = 0; i < 3; i++) {
+        put_many(500, NULL);
+        few[i] = put_ok((struct pawl_new_job){ .type = "few" });
+    }
+    struct pawl_alter what = { .kind = PAWL_ALTER_CANCEL,
+                               .from_states = REPRIORITISE_FROM,
+                               .type = "few",
+                               .limit = 2 };
+    struct pawl_alter_reply reply = alter(what);
+    assert_count(reply.changed, 2);
+    ck_assert(reply.more);
+    assert_state(few[1], PAWL_CANCELLED);
+    assert_state(few[2], PAWL_PENDING);
+    reply = alter(what);
+    assert_count(reply.changed, 1);
+    ck_assert(!reply.more);
+    assert_state(few[2], PAWL_CANCELLED);
+    assert_count(count_in(PAWL_PENDING), 1500);
+}
+END_TEST
+
+/* A job whose key is taken stays as it is; the call goes on to the next, and it
+ * does not count (rules 22, 67). */
+START_TEST(filter_passes_over_the_taken)
+{
+    struct pawl_id first = put_in(PAWL_DEAD, (struct pawl_new_job){ .key = "k" });
+    struct pawl_id second = put_in(PAWL_DEAD, plain);
+    struct pawl_id third = put_in(PAWL_DEAD, plain);
+    put_ok((struct pawl_new_job){ .key = "k" });
+    struct pawl_alter what = { .kind = PAWL_ALTER_RUN,
+                               .from_states = RETRY_FROM,
+                               .fresh_start = true,
+                               .limit = 1 };
+    struct pawl_alter_reply reply = alter(what);
+    assert_count(reply.changed, 1);
+    ck_assert(reply.more);
+    assert_state(first, PAWL_DEAD);
+    assert_state(second, PAWL_PENDING);
+    assert_state(third, PAWL_DEAD);
+    assert_count(alter(what).changed, 1);
+    reply = alter(what);
+    assert_count(reply.changed, 0);
+    ck_assert(!reply.more);
+    assert_state(first, PAWL_DEAD);
+}
+END_TEST
+
 /* Jobs that a filter promotes enter pending in (run_at, id) order (rules 24,
  * 67). */
 START_TEST(filter_keeps_the_order)
@@ -416,6 +489,9 @@ TCase *topic_alter(void)
     tcase_add_test(t, filter_by_type);
     tcase_add_test(t, filter_by_age);
     tcase_add_test(t, filter_is_bounded);
+    tcase_add_test(t, filter_takes_many);
+    tcase_add_test(t, filter_finds_the_few);
+    tcase_add_test(t, filter_passes_over_the_taken);
     tcase_add_test(t, filter_keeps_the_order);
     tcase_add_test(t, filter_retries_oldest_first);
     tcase_add_test(t, pause_before_the_first_job);

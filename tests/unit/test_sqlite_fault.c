@@ -285,6 +285,61 @@ START_TEST(fsync_fails_in_checkpoint)
 }
 END_TEST
 
+/* --- opening ------------------------------------------------------------------------ */
+
+/* A file in the first format, with jobs in it. */
+static char *older_file(void)
+{
+    static char text[65536];
+    char *path = fixture_path("older.db");
+    FILE *f = fopen(PAWL_TEST_DATA "/format-1.sql", "r");
+    sqlite3 *handle = NULL;
+    ck_assert_ptr_nonnull(f);
+    text[fread(text, 1, sizeof text - 1, f)] = '\0';
+    fclose(f);
+    ck_assert_int_eq(sqlite3_open(path, &handle), SQLITE_OK);
+    ck_assert_int_eq(sqlite3_exec(handle, text, NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(handle);
+    return path;
+}
+
+/* Opening fails with the sync. Whoever opens it afterwards writes nothing before he
+ * has made sure of the disk. */
+static void opening_is_noted(char *path, const char *suffix)
+{
+    struct sqlite_storage other;
+    fault.suffix = suffix;
+    fault.sync_result = SQLITE_IOERR_FSYNC;
+    ck_assert_int_eq(fixture_open(&other, path, "", 3000, &error), PAWL_EIO);
+    ck_assert_int_eq(error.native, SQLITE_IOERR_FSYNC);
+    fixture_close(&other);
+
+    fault.suffix = NULL;
+    ck_assert_msg(fixture_open(&other, path, "", 3000, &error) == PAWL_OK, "%s",
+                  error.message);
+    ck_assert(gate_noted(&other.gate, GATE_SYNC_FAILED));
+    fault.suffix = "-wal";
+    ck_assert_int_eq(sqlite_write_begin(&other, SYNC_NORMAL, &error), PAWL_EIO);
+    ck_assert(strstr(error.message, "checkpoint after a failed write"));
+    fault.suffix = NULL;
+    ck_assert_int_eq(sqlite_write_begin(&other, SYNC_NORMAL, &error), PAWL_OK);
+    ck_assert_int_eq(sqlite_write_end(&other, PAWL_OK, &error), PAWL_OK);
+    ck_assert(!gate_noted(&other.gate, GATE_SYNC_FAILED));
+    fixture_close(&other);
+}
+
+START_TEST(fsync_fails_in_upgrade)
+{
+    opening_is_noted(older_file(), "-wal");
+}
+END_TEST
+
+START_TEST(fsync_fails_in_making)
+{
+    opening_is_noted(fixture_path("new.db"), "new.db");
+}
+END_TEST
+
 /* --- writes fail ---------------------------------------------------------------------- */
 
 START_TEST(write_fails_in_commit)
@@ -414,6 +469,8 @@ int main(void)
     tcase_add_test(t, fsync_failure_is_shared);
     tcase_add_test(t, normal_does_not_sync);
     tcase_add_test(t, fsync_fails_in_checkpoint);
+    tcase_add_test(t, fsync_fails_in_upgrade);
+    tcase_add_test(t, fsync_fails_in_making);
     tcase_add_test(t, write_fails_in_commit);
     tcase_add_test(t, disk_full);
     tcase_add_test(t, ballast);

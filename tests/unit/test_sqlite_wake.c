@@ -109,7 +109,7 @@ START_TEST(signal_and_kick)
     ck_assert((pawl_queue_hash("mail") & 31) != (pawl_queue_hash("video") & 31));
     sleeper_start(&a);
     sleeper_start(&b);
-    wake_signal(&producer, pawl_queue_hash("video"), 5);
+    wake_signal(&producer, "video", 5);
     sleeper_join(&a);
     usleep(20000);
     ck_assert_int_eq(b.took, -1);
@@ -117,10 +117,54 @@ START_TEST(signal_and_kick)
     wake_kick(&b.wake);
     sleeper_join(&b);
     ck_assert_int_eq(a.took, -1);
-    wake_signal(&producer, pawl_queue_hash("mail"), 1);
+    wake_signal(&producer, "mail", 1);
     sleeper_join(&a);
     wake_close(&a.wake);
     wake_close(&b.wake);
+    wake_close(&producer);
+}
+END_TEST
+
+/* Names of other queues that look like "mail" to a glance at their hash. */
+static void fill_look_alikes(char names[][24], const char **list, int count)
+{
+    for (int i = 0, n = 0; n < count; i++) {
+        snprintf(names[n], sizeof names[n], "other-%d", i);
+        list[n] = names[n];
+        n += (pawl_queue_hash(names[n]) & 31) == (pawl_queue_hash("mail") & 31);
+    }
+}
+
+/* A signal is not spent on a sleeper of another queue, whatever its name is and
+ * however many it waits for: who waits for this one is woken, whoever is first. */
+START_TEST(look_alikes)
+{
+    struct sleeper one, many, right;
+    struct sqlite_wake producer = { 0 };
+    struct pawl_error err = { 0 };
+    char names[20][24];
+    const char *list[20];
+    fill_look_alikes(names, list, 20);
+    ck_assert_int_eq(wake_open(&producer, fixture_file, &err), PAWL_OK);
+    sleeper_open(&one, list, 1);
+    sleeper_open(&many, list, 20);
+    sleeper_open(&right, mail, 1);
+    for (int turn = 0; turn < 6; turn++) {
+        sleeper_start(&one);
+        sleeper_start(&many);
+        sleeper_start(&right);
+        wake_signal(&producer, "mail", 1);
+        sleeper_join(&right);
+        if (one.took < 0)
+            wake_kick(&one.wake);
+        if (many.took < 0)
+            wake_kick(&many.wake);
+        sleeper_join(&one);
+        sleeper_join(&many);
+    }
+    wake_close(&one.wake);
+    wake_close(&many.wake);
+    wake_close(&right.wake);
     wake_close(&producer);
 }
 END_TEST
@@ -133,7 +177,7 @@ START_TEST(nothing_is_missed)
     struct pawl_error err = { 0 };
     ck_assert_int_eq(wake_open(&producer, fixture_file, &err), PAWL_OK);
     sleeper_open(&a, mail, 1);
-    wake_signal(&producer, pawl_queue_hash("mail"), 1);
+    wake_signal(&producer, "mail", 1);
     sleep_now(&a);
     ck_assert_int_lt(a.took, 10000);
     wake_kick(&a.wake);
@@ -166,7 +210,7 @@ START_TEST(between_processes)
     usleep(50000);
     kill(pids[0], SIGKILL);
     fixture_end(pids[0], outs[0]);
-    wake_signal(&producer, pawl_queue_hash("mail"), 2);
+    wake_signal(&producer, "mail", 2);
     for (int i = 1; i < 3; i++) {
         ck_assert_str_eq(fixture_line(outs[i]), "woken");
         ck_assert_int_eq(fixture_end(pids[i], outs[i]), 0);
@@ -240,6 +284,7 @@ int main(int argc, char **argv)
     tcase_set_timeout(t, 60);
     tcase_add_checked_fixture(t, fixture_setup, fixture_teardown);
     tcase_add_test(t, signal_and_kick);
+    tcase_add_test(t, look_alikes);
     tcase_add_test(t, nothing_is_missed);
     tcase_add_test(t, between_processes);
     tcase_add_test(t, bytes);

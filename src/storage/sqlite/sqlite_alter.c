@@ -6,26 +6,24 @@
  * state that it is allowed from, or it is passed over when there is nothing left
  * to do: so repeating a call with a filter comes to an end.
  */
-#include <string.h>
+#include <stdlib.h>
 
 #include "sqlite_call.h"
+#include "sqlite_filter.h"
 #include "sqlite_key.h"
+#include "util/clock.h"
 
-#define BIT(state) PAWL_STATE_BIT(state)
 #define WAKE_ALL 1000000 /* of a queue that is claimed from again */
-#define PAGE 256
+#define ALTERED_AT_ONCE 500 /* in one transaction, by a filter */
 
 struct step {
     struct sqlite_call call;
+    struct sqlite_storage *storage;
+    struct pawl_error *err;
+    int64_t begun_ns;
     const struct pawl_alter *in;
     struct pawl_alter_reply *out;
 };
-
-static bool is_finished(enum pawl_state state)
-{
-    return state == PAWL_COMPLETED || state == PAWL_DEAD ||
-           state == PAWL_CANCELLED;
-}
 
 /* --- one job -------------------------------------------------------------- */
 
@@ -48,7 +46,8 @@ static enum pawl_status retake_key(struct step *step,
     bool taken;
 
     if (!row->key[0] || row->options.key_mode != PAWL_KEY_REJECT ||
-        !is_finished(row->state) || (key.until != 0 && key.until <= call->now))
+        !state_is_finished(row->state) ||
+        (key.until != 0 && key.until <= call->now))
         return PAWL_OK;
     status = key_take(call->db, &key, call->now, &taken, &holder, call->err);
     return status == PAWL_OK && !taken ? PAWL_KEY_TAKEN : status;
@@ -88,30 +87,14 @@ static enum pawl_status reprioritise(struct step *step, struct sqlite_row *row)
     return row_save(step->call.db, row, step->call.err);
 }
 
-static bool allowed(const struct step *step, enum pawl_state state)
-{
-    return (step->in->from_states &
-            BIT(state)) != 0;
-}
-
-/* Is the job already as this call would have it? */
-static bool nothing_to_do(const struct step *step, const struct sqlite_row *row)
-{
-    if (step->in->kind == PAWL_ALTER_CANCEL)
-        return row->cancel_requested && row->state == PAWL_PROCESSING;
-    if (step->in->kind == PAWL_ALTER_REPRIORITISE)
-        return row->priority == step->in->priority;
-    return false;
-}
-
 /* *result: OK (also when there was nothing to do), WRONG_STATE or KEY_TAKEN. */
 static enum pawl_status alter_job(struct step *step, struct sqlite_row *row,
                                   enum pawl_status *result)
 {
     enum pawl_status status;
 
-    *result = allowed(step, row->state) ? PAWL_OK : PAWL_WRONG_STATE;
-    if (*result != PAWL_OK || nothing_to_do(step, row))
+    *result = filter_allows(step->in, row->state) ? PAWL_OK : PAWL_WRONG_STATE;
+    if (*result != PAWL_OK || filter_is_done(step->in, row))
         return PAWL_OK;
     if (step->in->kind == PAWL_ALTER_RUN)
         status = run(step, row);
@@ -129,7 +112,7 @@ static enum pawl_status alter_job(struct step *step, struct sqlite_row *row,
     return PAWL_OK;
 }
 
-/* --- many jobs ------------------------------------------------------------ */
+/* --- named jobs ----------------------------------------------------------- */
 
 static enum pawl_status alter_named(struct step *step)
 {
@@ -151,87 +134,99 @@ static enum pawl_status alter_named(struct step *step)
     return status;
 }
 
-static bool matches(const struct step *step, const struct sqlite_row *row)
-{
-    pawl_time since = is_finished(row->state) ? row->finished_at
-                                              : row->enqueued_at;
+/* --- all that match -------------------------------------------------------- */
 
-    if (step->in->type && strcmp(step->in->type, row->type) != 0)
-        return false;
-    return step->in->older_than == 0 ||
-           step->call.now - since >= step->in->older_than;
-}
-
-/* Where a walk through a state is, and the next jobs of it. */
-struct walk {
-    enum pawl_state state;
-    int64_t rank, place; /* of the last one passed */
-    int64_t places[PAGE];
-    size_t count;
-    bool end;
-};
-
-/* The next jobs that this call is for. They are only gathered here: changing a
- * row moves it in the very index that is read. */
-static enum pawl_status walk_on(struct step *step, struct walk *walk)
+/* What was found is looked at again: others may have changed it since. */
+static enum pawl_status alter_places(struct step *step, const int64_t *places,
+                                     size_t count)
 {
     struct sqlite_call *call = &step->call;
-    sqlite3_stmt *stmt = sql(call->db, SQL_LIST_UP);
-    struct sqlite_row row;
-    enum pawl_status status;
-    bool found;
-
-    order_bind(stmt, call->queue.n, walk->state, walk->rank, ORDER_RANK_MAX);
-    sqlite3_bind_int64(stmt, 3, walk->place);
-    walk->count = 0;
-    while ((status = sql_next(call->db, stmt, &found, call->err)) == PAWL_OK &&
-           found && walk->count < PAGE) {
-        row_head(stmt, &row);
-        walk->rank = row.rank;
-        walk->place = row.place;
-        if (matches(step, &row) && !nothing_to_do(step, &row))
-            walk->places[walk->count++] = row.place;
-    }
-    walk->end = !found;
-    sqlite3_reset(stmt);
-    return status;
-}
-
-/* Each from its first job on, the finished ones oldest first. */
-static enum pawl_status alter_state(struct step *step, enum pawl_state state)
-{
-    struct walk walk = { .state = state, .place = INT64_MIN };
     enum pawl_status status = PAWL_OK, result;
     struct sqlite_row row;
 
-    while (!walk.end) {
-        status = walk_on(step, &walk);
-        for (size_t i = 0; i < walk.count && status == PAWL_OK; i++) {
-            if (step->out->changed == step->in->limit) {
-                step->out->more = true;
-                return PAWL_OK;
-            }
-            status = row_load(step->call.db, walk.places[i], &row,
-                              step->call.err);
-            if (status == PAWL_OK)
-                status = alter_job(step, &row, &result);
-        }
-        if (status != PAWL_OK)
-            break;
+    for (size_t i = 0; i < count && status == PAWL_OK; i++) {
+        status = row_get(call->db, places[i], &row, call->err);
+        if (status == PAWL_NOT_FOUND)
+            status = PAWL_OK;
+        else if (status == PAWL_OK && row.queue == call->queue.n &&
+                 filter_matches(step->in, &row, call->now))
+            status = alter_job(step, &row, &result);
     }
     return status;
 }
 
-static enum pawl_status alter_matching(struct step *step)
+/* One transaction. Of a queue that is not there it is what makes it. */
+static enum pawl_status alter_some(struct step *step, const int64_t *places,
+                                   size_t count)
+{
+    size_t before = step->out->changed;
+    enum pawl_status status;
+
+    status = call_begin(&step->call, step->storage, SYNC_FULL, step->in->queue,
+                        CALL_MAKE, step->err);
+    if (status != PAWL_OK)
+        return status;
+    status = alter_places(step, places, count);
+    status = call_end(&step->call, status);
+    if (status != PAWL_OK)
+        step->out->changed = before;
+    return status;
+}
+
+/* May another transaction follow? Each may have to wait at the gate. */
+static bool goes_on(const struct step *step)
+{
+    return step->out->changed < step->in->limit &&
+           (step->out->changed == 0 ||
+            clock_mono_ns() - step->begun_ns < step->storage->deadline * 1000000);
+}
+
+/* The jobs of one look: if any is left over, there are more. */
+static enum pawl_status alter_found(struct step *step,
+                                    const struct filter_look *look)
 {
     enum pawl_status status = PAWL_OK;
+    size_t at = 0;
 
-    for (int state = PAWL_STATE_FIRST;
-         state <= PAWL_STATE_LAST && status == PAWL_OK && !step->out->more;
-         state++) {
-        if (allowed(step, (enum pawl_state)state))
-            status = alter_state(step, (enum pawl_state)state);
+    while (at < look->count && status == PAWL_OK && goes_on(step)) {
+        size_t count = step->in->limit - step->out->changed;
+        if (count > ALTERED_AT_ONCE)
+            count = ALTERED_AT_ONCE;
+        if (count > look->count - at)
+            count = look->count - at;
+        status = alter_some(step, look->places + at, count);
+        at += count;
     }
+    step->out->more = at < look->count;
+    return status;
+}
+
+/* What is done when a later transaction fails stays done: the caller hears of it
+ * when it asks for more. */
+static enum pawl_status alter_matching(struct step *step,
+                                       struct pawl_error *err)
+{
+    struct filter_look look = { .in = step->in };
+    struct pawl_error why = { 0 };
+    enum pawl_status status;
+
+    step->err = &why;
+    step->begun_ns = clock_mono_ns();
+    do {
+        status = filter_look(step->storage, &look,
+                             step->in->limit - step->out->changed, &why);
+        if (status == PAWL_OK && look.queue == 0)
+            status = alter_some(step, NULL, 0);
+        else if (status == PAWL_OK)
+            status = alter_found(step, &look);
+    } while (status == PAWL_OK && !look.end && !step->out->more);
+    free(look.places);
+    if (status < PAWL_OK && status != PAWL_EUNKNOWN && step->out->changed > 0) {
+        step->out->more = true;
+        return PAWL_OK;
+    }
+    if (status < PAWL_OK && err)
+        *err = why;
     return status;
 }
 
@@ -262,20 +257,22 @@ enum pawl_status sqlite_alter(struct pawl_storage *self,
                               struct pawl_alter_reply *out,
                               struct pawl_error *err)
 {
-    struct step step = { .in = in, .out = out };
+    struct step step = { .storage = (struct sqlite_storage *)self,
+                         .in = in,
+                         .out = out };
     enum pawl_status status;
 
     out->changed = 0;
     out->more = false;
-    status = call_begin(&step.call, (struct sqlite_storage *)self, SYNC_FULL,
-                        in->queue, CALL_MAKE, err);
+    if (!in->ids && !is_queue_move(in->kind))
+        return alter_matching(&step, err);
+    status = call_begin(&step.call, step.storage, SYNC_FULL, in->queue,
+                        CALL_MAKE, err);
     if (status != PAWL_OK)
         return status;
     if (is_queue_move(in->kind))
         status = alter_queue(&step);
-    else if (in->ids)
-        status = alter_named(&step);
     else
-        status = alter_matching(&step);
+        status = alter_named(&step);
     return call_end(&step.call, status);
 }

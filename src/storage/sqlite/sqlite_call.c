@@ -83,7 +83,7 @@ enum pawl_status call_end(struct sqlite_call *call, enum pawl_status status)
     reply_notes_clear(&call->notes);
     status = sqlite_write_end(s, status, call->err);
     if (status >= PAWL_OK && call->awaited > 0)
-        wake_signal(&s->wake, pawl_queue_hash(call->queue_name), call->awaited);
+        wake_signal(&s->wake, call->queue_name, call->awaited);
     return status;
 }
 

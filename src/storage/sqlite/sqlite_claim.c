@@ -11,7 +11,8 @@
 struct found {
     int64_t *expired; /* places */
     size_t expired_count;
-    int64_t last_rank; /* of the last one to claim */
+    size_t claimed;
+    int64_t last_rank; /* of the last one claimed */
 };
 
 static enum pawl_status add_expired(struct sqlite_call *call,
@@ -42,6 +43,8 @@ static void mark_claimed(struct pawl_job *job, const struct pawl_exchange *in,
     job->owner = in->owner;
 }
 
+/* A damaged job is claimed and not handed out, so that it stops nobody: its lease
+ * will end, and in time it is dead, where somebody looks at it. */
 static enum pawl_status read_jobs(struct sqlite_call *call,
                                   const struct pawl_exchange *in,
                                   struct pawl_exchange_reply *out,
@@ -55,6 +58,7 @@ static enum pawl_status read_jobs(struct sqlite_call *call,
     order_bind(stmt, call->queue.n, PAWL_PENDING, 0, ORDER_RANK_MAX);
     sqlite3_bind_int64(stmt, 3, (int64_t)(in->claim_max + EXPIRED_PER_CLAIM));
     while (status == PAWL_OK && out->job_count < in->claim_max) {
+        struct pawl_job **job = &out->jobs[out->job_count];
         status = sql_next(call->db, stmt, &more, call->err);
         if (status != PAWL_OK || !more)
             break;
@@ -63,16 +67,20 @@ static enum pawl_status read_jobs(struct sqlite_call *call,
             status = add_expired(call, found, row.place);
             continue;
         }
-        status = row_job(call->db, stmt, &row, call->queue_name,
-                         &out->jobs[out->job_count], call->err);
-        if (status == PAWL_OK) {
-            mark_claimed(out->jobs[out->job_count++], in, call->now);
-            found->last_rank = row.rank;
+        status = row_job_if_whole(call->db, stmt, &row, call->queue_name, job,
+                                  call->err);
+        if (status != PAWL_OK)
+            break;
+        found->claimed++;
+        found->last_rank = row.rank;
+        if (*job) {
+            mark_claimed(*job, in, call->now);
+            out->job_count++;
         }
     }
     sqlite3_reset(stmt);
     out->more = out->job_count < in->claim_max &&
-                out->job_count + found->expired_count >=
+                found->claimed + found->expired_count >=
                     in->claim_max + EXPIRED_PER_CLAIM;
     return status;
 }
@@ -122,8 +130,8 @@ enum pawl_status claim_jobs(struct sqlite_call *call,
         if (status == PAWL_OK)
             status = move_to_expired(call, &row);
     }
-    if (status == PAWL_OK && out->job_count > 0)
-        status = change_jobs(call, in, out->job_count, found.last_rank);
+    if (status == PAWL_OK && found.claimed > 0)
+        status = change_jobs(call, in, found.claimed, found.last_rank);
     free(found.expired);
     return status;
 }

@@ -11,7 +11,7 @@
 #include "sqlite_items.h"
 #include "sqlite_tally.h"
 
-#define C_STATE_BEFORE 23 /* the column after {job} in HELD_OF */
+#define C_STATE_BEFORE (C_PAYLOAD + 1) /* the column after {job} in HELD_OF */
 
 struct step {
     struct sqlite_call call;
@@ -20,12 +20,6 @@ struct step {
     int64_t ordinal; /* of the last job held */
     size_t bytes;    /* handed over */
 };
-
-static bool is_finished(enum pawl_state state)
-{
-    return state == PAWL_COMPLETED || state == PAWL_DEAD ||
-           state == PAWL_CANCELLED;
-}
 
 /* --- hold ----------------------------------------------------------------- */
 
@@ -234,7 +228,7 @@ static enum pawl_status settle_one(struct step *step, struct pawl_id id)
         return call_remove(call, &row);
     row.state = state;
     row.rank = rank;
-    if (!is_finished(state))
+    if (!state_is_finished(state))
         call->awaited++; /* also when it is for later, as with a put */
     return row_save(call->db, &row, call->err);
 }

@@ -57,16 +57,10 @@ enum pawl_status sqlite_get(struct pawl_storage *self, const char *queue,
 
 /* --- list ----------------------------------------------------------------- */
 
-static bool newest_first(enum pawl_state state)
-{
-    return state == PAWL_COMPLETED || state == PAWL_DEAD ||
-           state == PAWL_CANCELLED;
-}
-
 static sqlite3_stmt *list_statement(struct sqlite_db *db, int64_t queue,
                                     const struct pawl_list *in)
 {
-    bool down = newest_first(in->state);
+    bool down = state_is_finished(in->state); /* the newest first */
     sqlite3_stmt *stmt = sql(db, down ? SQL_LIST_DOWN : SQL_LIST_UP);
     int64_t from = 0, to = ORDER_RANK_MAX;
     int64_t place = down ? INT64_MAX : INT64_MIN;
@@ -124,11 +118,11 @@ static enum pawl_status list(struct sqlite_db *db, int64_t queue,
         row_head(stmt, &row);
         if (in->type && strcmp(in->type, row.type) != 0)
             continue;
-        status = row_job(db, stmt, &row, in->queue, &out->jobs[out->job_count],
-                         err);
+        status = row_job_if_whole(db, stmt, &row, in->queue,
+                                  &out->jobs[out->job_count], err);
         if (status != PAWL_OK)
             break;
-        out->job_count++;
+        out->job_count += out->jobs[out->job_count] != NULL;
     }
     sqlite3_reset(stmt);
     if (status == PAWL_OK && out->job_count > 1 &&

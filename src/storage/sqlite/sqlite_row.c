@@ -8,16 +8,6 @@
 
 #include <string.h>
 
-#include "util/buf.h"
-
-/* Columns of {job} in statements.sql. */
-enum column {
-    C_PLACE, C_ID, C_QUEUE, C_STATE, C_RANK, C_ENQUEUED_AT, C_SESSION, C_PUT_SEQ,
-    C_PRIORITY, C_RUN_AT, C_ATTEMPT, C_EPOCH, C_CRASHES, C_OWNER,
-    C_CANCEL_REQUESTED, C_STARTED_AT, C_FINISHED_AT, C_ERRORS, C_TYPE, C_KEY,
-    C_OPTIONS, C_RESULT, C_PAYLOAD
-};
-
 /* A UUIDv7 is 48 bits of ms, 4 of version, 12 that count within the ms, and
  * random ones. Of these 42, 12 and the last 9 make 63 bits, which rise with
  * time: new jobs are added at the end of the tree. */
@@ -68,7 +58,7 @@ void row_bind_number(sqlite3_stmt *stmt, int at, int64_t value,
 /* --- the head ------------------------------------------------------------- */
 
 /* A number that is never 0; NULL, which reads as 0, stands for `is_default`. */
-static int64_t number_or(sqlite3_stmt *stmt, enum column c, int64_t is_default)
+static int64_t number_or(sqlite3_stmt *stmt, enum row_column c, int64_t is_default)
 {
     int64_t number = sqlite3_column_int64(stmt, (int)c);
 
@@ -76,12 +66,12 @@ static int64_t number_or(sqlite3_stmt *stmt, enum column c, int64_t is_default)
 }
 
 /* Not the bytes, but how many there are in the other table? */
-static bool is_size(sqlite3_stmt *stmt, enum column c)
+static bool is_size(sqlite3_stmt *stmt, enum row_column c)
 {
     return sqlite3_column_type(stmt, (int)c) == SQLITE_INTEGER;
 }
 
-static void read_text(sqlite3_stmt *stmt, enum column c, char *out, size_t max)
+static void read_text(sqlite3_stmt *stmt, enum row_column c, char *out, size_t max)
 {
     const unsigned char *text = sqlite3_column_text(stmt, (int)c);
     size_t size = text ? (size_t)sqlite3_column_bytes(stmt, (int)c) : 0;
@@ -148,6 +138,15 @@ static enum pawl_status one_head(struct sqlite_db *db, sqlite3_stmt *stmt,
     return PAWL_OK;
 }
 
+enum pawl_status row_get(struct sqlite_db *db, int64_t place,
+                         struct sqlite_row *row, struct pawl_error *err)
+{
+    sqlite3_stmt *stmt = sql(db, SQL_JOB_GET);
+
+    sqlite3_bind_int64(stmt, 1, place);
+    return one_head(db, stmt, row, err);
+}
+
 enum pawl_status row_find(struct sqlite_db *db, struct pawl_id id, int64_t hint,
                           struct sqlite_row *row, struct pawl_error *err)
 {
@@ -155,9 +154,7 @@ enum pawl_status row_find(struct sqlite_db *db, struct pawl_id id, int64_t hint,
     sqlite3_stmt *stmt;
 
     if (hint > 0) {
-        stmt = sql(db, SQL_JOB_GET);
-        sqlite3_bind_int64(stmt, 1, hint);
-        status = one_head(db, stmt, row, err);
+        status = row_get(db, hint, row, err);
         if (status == PAWL_OK && memcmp(row->id.b, id.b, sizeof id.b) != 0)
             status = PAWL_NOT_FOUND;
     }
@@ -172,11 +169,8 @@ enum pawl_status row_find(struct sqlite_db *db, struct pawl_id id, int64_t hint,
 enum pawl_status row_load(struct sqlite_db *db, int64_t place,
                           struct sqlite_row *row, struct pawl_error *err)
 {
-    sqlite3_stmt *stmt = sql(db, SQL_JOB_GET);
-    enum pawl_status status;
+    enum pawl_status status = row_get(db, place, row, err);
 
-    sqlite3_bind_int64(stmt, 1, place);
-    status = one_head(db, stmt, row, err);
     if (status == PAWL_NOT_FOUND)
         return pawl_error_set(err, PAWL_ECORRUPT,
                               "the file is damaged: index 'job_order' names "
@@ -201,160 +195,4 @@ enum pawl_status row_save(struct sqlite_db *db, const struct sqlite_row *row,
     row_bind_number(stmt, 9, row->finished_at, 0);
     row_bind_number(stmt, 10, row->errors, 0);
     return sql_run(db, stmt, err);
-}
-
-/* --- a whole job ---------------------------------------------------------- */
-
-/* What a job points into until it is copied. */
-struct parts {
-    struct pawl_job_error errors[PAWL_ERRORS_KEPT];
-    size_t error_count;
-    struct buf text;            /* of the errors */
-    sqlite3_stmt *elsewhere[2]; /* stay on their row as long as it is read */
-};
-
-static enum pawl_status read_errors(struct sqlite_db *db, int64_t place,
-                                    struct parts *parts, struct pawl_error *err)
-{
-    sqlite3_stmt *stmt = sql(db, SQL_ERROR_LIST);
-    size_t starts[PAWL_ERRORS_KEPT], n = 0;
-    enum pawl_status status;
-    bool found;
-
-    sqlite3_bind_int64(stmt, 1, place);
-    while ((status = sql_next(db, stmt, &found, err)) == PAWL_OK && found &&
-           n < PAWL_ERRORS_KEPT) {
-        const unsigned char *text = sqlite3_column_text(stmt, 2);
-        parts->errors[n].at = sqlite3_column_int64(stmt, 0);
-        parts->errors[n].attempt = sqlite3_column_int(stmt, 1);
-        starts[n++] = parts->text.len;
-        buf_add(&parts->text, text ? (const char *)text : "",
-                (size_t)sqlite3_column_bytes(stmt, 2));
-        buf_add(&parts->text, "", 1);
-    }
-    sqlite3_reset(stmt);
-    if (status == PAWL_OK && parts->text.failed)
-        return pawl_error_set(err, PAWL_ENOMEM,
-                              "out of memory for a job's errors");
-    for (size_t i = 0; i < n; i++)
-        parts->errors[i].message = parts->text.data + starts[i];
-    parts->error_count = n;
-    return status;
-}
-
-/* Bytes that are in the row, or in another table under the same place. */
-static enum pawl_status read_bytes(struct sqlite_db *db, sqlite3_stmt *stmt,
-                                   enum column c, bool elsewhere,
-                                   const struct sqlite_row *row,
-                                   struct parts *parts, const void **bytes,
-                                   size_t *size, struct pawl_error *err)
-{
-    enum pawl_status status;
-    bool found = true;
-    int at = (int)c;
-
-    if (elsewhere) {
-        stmt = sql(db, c == C_PAYLOAD ? SQL_PAYLOAD_GET : SQL_RESULT_GET);
-        parts->elsewhere[c == C_PAYLOAD] = stmt;
-        sqlite3_bind_int64(stmt, 1, row->place);
-        status = sql_next(db, stmt, &found, err);
-        if (status != PAWL_OK)
-            return status;
-        at = 0;
-    }
-    *size = found ? (size_t)sqlite3_column_bytes(stmt, at) : 0;
-    *bytes = *size > 0 ? sqlite3_column_blob(stmt, at) : "";
-    if (!*bytes)
-        return pawl_error_set(err, PAWL_ENOMEM,
-                              "out of memory for %zu bytes of a "
-                              "job",
-                              *size);
-    return PAWL_OK;
-}
-
-static enum pawl_status read_owner(struct sqlite_db *db, int64_t n,
-                                   struct pawl_owner *out,
-                                   struct pawl_error *err)
-{
-    sqlite3_stmt *stmt = sql(db, SQL_OWNER_GET);
-    enum pawl_status status;
-    bool found;
-
-    sqlite3_bind_int64(stmt, 1, n);
-    status = sql_next(db, stmt, &found, err);
-    if (status != PAWL_OK || !found)
-        return status;
-    if (sqlite3_column_bytes(stmt, 0) == (int)sizeof out->b)
-        memcpy(out->b, sqlite3_column_blob(stmt, 0), sizeof out->b);
-    sqlite3_reset(stmt);
-    return PAWL_OK;
-}
-
-static void job_from_head(const struct sqlite_row *row, const char *queue,
-                          struct pawl_job *job)
-{
-    const struct sqlite_options *options = &row->options;
-
-    *job = (struct pawl_job){
-        .id = row->id,
-        .queue = queue,
-        .type = row->type,
-        .key = row->key,
-        .group = options->group,
-        .state = row->state,
-        .key_mode = options->key_mode,
-        .priority = row->priority,
-        .attempt = row->attempt,
-        .max_attempts = options->max_attempts,
-        .crashes = row->crashes,
-        .epoch = row->epoch,
-        .cancel_requested = row->cancel_requested,
-        .backoff = options->backoff,
-        .timeout = options->timeout,
-        .key_ttl = options->key_ttl,
-        .enqueued_at = row->enqueued_at,
-        .run_at = row->run_at,
-        .started_at = row->started_at,
-        .finished_at = row->finished_at,
-        .expires_at = options->expires_at,
-        .origin = (uint64_t)row->place,
-    };
-}
-
-enum pawl_status row_job(struct sqlite_db *db, sqlite3_stmt *stmt,
-                         const struct sqlite_row *row, const char *queue,
-                         struct pawl_job **out, struct pawl_error *err)
-{
-    enum pawl_status status = PAWL_OK;
-    struct pawl_job job, *copy;
-    struct parts parts;
-
-    parts.error_count = 0;
-    parts.elsewhere[0] = parts.elsewhere[1] = NULL;
-    buf_init(&parts.text, PAWL_ERRORS_KEPT * (PAWL_ERROR_MAX + 1));
-    job_from_head(row, queue, &job);
-    if (row->errors > 0)
-        status = read_errors(db, row->place, &parts, err);
-    job.errors = parts.errors;
-    job.error_count = parts.error_count;
-    if (status == PAWL_OK && row->state == PAWL_PROCESSING)
-        status = read_owner(db, row->owner, &job.owner, err);
-    if (status == PAWL_OK)
-        status = read_bytes(db, stmt, C_PAYLOAD, row->large_payload, row,
-                            &parts, &job.payload, &job.payload_size, err);
-    if (status == PAWL_OK)
-        status = read_bytes(db, stmt, C_RESULT, row->large_result, row, &parts,
-                            &job.result, &job.result_size, err);
-    if (status == PAWL_OK) {
-        copy = pawl_job_copy(&job);
-        if (copy)
-            *out = copy;
-        else
-            status = pawl_error_set(err, PAWL_ENOMEM,
-                                    "out of memory for a copy of a job");
-    }
-    for (int i = 0; i < 2; i++) /* sqlite3_reset(NULL) is fine */
-        sqlite3_reset(parts.elsewhere[i]);
-    buf_clear(&parts.text);
-    return status;
 }

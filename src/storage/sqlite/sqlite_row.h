@@ -15,6 +15,14 @@
 #define ROW_SLOTS 64        /* places an id may have */
 #define ROW_PRIORITY 5      /* what a NULL means; part of the format */
 
+/* Columns of {job} in statements.sql. */
+enum row_column {
+    C_PLACE, C_ID, C_QUEUE, C_STATE, C_RANK, C_ENQUEUED_AT, C_SESSION, C_PUT_SEQ,
+    C_PRIORITY, C_RUN_AT, C_ATTEMPT, C_EPOCH, C_CRASHES, C_OWNER,
+    C_CANCEL_REQUESTED, C_STARTED_AT, C_FINISHED_AT, C_ERRORS, C_TYPE, C_KEY,
+    C_OPTIONS, C_RESULT, C_PAYLOAD
+};
+
 struct sqlite_row {
     int64_t place, queue, rank, session, put_seq, owner;
     struct pawl_id id;
@@ -28,6 +36,12 @@ struct sqlite_row {
     struct sqlite_options options;
 };
 
+static inline bool state_is_finished(enum pawl_state state)
+{
+    return state == PAWL_COMPLETED || state == PAWL_DEAD ||
+           state == PAWL_CANCELLED;
+}
+
 /* The first of the ROW_SLOTS places where a job with this id can be. */
 int64_t row_place(struct pawl_id id);
 
@@ -37,6 +51,9 @@ void row_head(sqlite3_stmt *stmt, struct sqlite_row *row);
  * a message) or a failure. */
 enum pawl_status row_find(struct sqlite_db *db, struct pawl_id id, int64_t hint,
                           struct sqlite_row *row, struct pawl_error *err);
+/* The job at a place. NOT_FOUND (without a message) or a failure. */
+enum pawl_status row_get(struct sqlite_db *db, int64_t place,
+                         struct sqlite_row *row, struct pawl_error *err);
 /* The job at a place that is known to be taken. */
 enum pawl_status row_load(struct sqlite_db *db, int64_t place,
                           struct sqlite_row *row, struct pawl_error *err);
@@ -45,10 +62,18 @@ enum pawl_status row_save(struct sqlite_db *db, const struct sqlite_row *row,
                           struct pawl_error *err);
 
 /* The current row of a {job} statement as a job, with the errors and the bytes
- * that are elsewhere. `row` is its head; *out is the caller's. */
+ * that are elsewhere. `row` is its head; *out is the caller's. ECORRUPT: some of it
+ * is lost. */
 enum pawl_status row_job(struct sqlite_db *db, sqlite3_stmt *stmt,
                          const struct sqlite_row *row, const char *queue,
                          struct pawl_job **out, struct pawl_error *err);
+
+/* The same where other jobs follow: they need not wait for one that is damaged. Of
+ * such a job *out is NULL, and the answer is OK. */
+enum pawl_status row_job_if_whole(struct sqlite_db *db, sqlite3_stmt *stmt,
+                                  const struct sqlite_row *row,
+                                  const char *queue, struct pawl_job **out,
+                                  struct pawl_error *err);
 
 /* Bind bytes that are never NULL, even when there are none. They, and bound
  * text, must stay where they are until the statement has run. */

@@ -71,11 +71,17 @@ static enum pawl_status open_upgrade(struct sqlite_storage *s,
                                      struct pawl_error *err)
 {
     int64_t deadline_ns = clock_mono_ns() + s->deadline * 1000000;
+    struct pawl_error why = { 0 };
     enum pawl_status status = gate_enter(&s->gate, deadline_ns, err);
     if (status < 0)
         return status;
-    status = schema_upgrade(&s->writer, s->path, err);
+    status = schema_upgrade(&s->writer, s->path, &why);
+    /* Who comes next may see it done in memory though it is not on the disk. */
+    if (status == PAWL_EIO)
+        sqlite_distrust(s, why.native);
     gate_leave(&s->gate);
+    if (status < 0 && err)
+        *err = why;
     return status;
 }
 
@@ -162,7 +168,9 @@ static void sqlite_kick(struct pawl_storage *self)
 /* --- work goes on when the disk is full -------------------------------------- */
 
 /* These end work, make room, or take it elsewhere, and get the ballast; put and
- * bring_in do not. */
+ * bring_in do not. A whole method is done again, so that nothing of the first try is
+ * left in the second. Five times in full: one helper for all would not know what it
+ * hands over. */
 static enum pawl_status sqlite_exchange_or_room(struct pawl_storage *self,
                                                 const struct pawl_exchange *in,
                                                 struct pawl_exchange_reply *out,

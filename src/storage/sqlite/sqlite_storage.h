@@ -41,7 +41,7 @@ struct sqlite_storage {
     atomic_bool reopen_reader; /* the writer saw the file go wrong */
     int checkpoint_at;         /* frames in the WAL */
     int64_t looked_at;         /* ns: when the files were last looked for */
-    pawl_time last_now;        /* sqlite_now */
+    _Atomic pawl_time last_now; /* sqlite_now */
 };
 
 extern const struct pawl_storage_ops sqlite_storage_ops;

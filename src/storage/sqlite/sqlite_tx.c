@@ -301,10 +301,16 @@ enum pawl_status sqlite_read_end(struct sqlite_storage *s, enum pawl_status stat
     return status;
 }
 
-pawl_time sqlite_now(struct sqlite_storage *s)
+pawl_time sqlite_seen(struct sqlite_storage *s)
 {
     pawl_time now = s->clock.now(s->clock.context);
-    if (now > s->last_now)
-        s->last_now = now;
-    return s->last_now;
+    pawl_time last = atomic_load_explicit(&s->last_now, memory_order_relaxed);
+    return now > last ? now : last;
+}
+
+pawl_time sqlite_now(struct sqlite_storage *s)
+{
+    pawl_time now = sqlite_seen(s);
+    atomic_store_explicit(&s->last_now, now, memory_order_relaxed);
+    return now;
 }

@@ -54,5 +54,7 @@ void sqlite_distrust(struct sqlite_storage *s, int rc);
 /* The wall clock, but never earlier than this instance has seen it. Only inside
  * a write transaction. */
 pawl_time sqlite_now(struct sqlite_storage *s);
+/* The same for whoever only looks: it is not remembered. */
+pawl_time sqlite_seen(struct sqlite_storage *s);
 
 #endif

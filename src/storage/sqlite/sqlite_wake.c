@@ -2,14 +2,18 @@
  *
  * Why a word each and not one for all: a kick must reach this instance's waiter
  * and no other process, and a sleeper must be woken for its own queues only. The
- * queues are 32 bits, one per hash value; two queues that share a bit wake each
- * other's workers for nothing, which is allowed.
+ * queues are 32 bits, one per hash value, so that most slots are passed over at a
+ * glance; two queues that share a bit wake each other's workers for nothing. Such a
+ * wake-up must not count, or the worker that the job is for would sleep on: the
+ * longer hashes tell. Of a slot that does not have them (it has too many queues, or
+ * an older pawl), it is not known, and another one is woken, too.
  *
  * Signalling costs a look at each slot in use, and a system call only for those
  * who really sleep.
  */
 #include "sqlite_wake.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdalign.h>
@@ -26,15 +30,19 @@
 /* The clock is looked at this often: it may be a test's, and a sleeping futex
  * does not count the time the machine was suspended. */
 #define WAKE_SLICE_MS 250
+#define WAKE_NAMES 12
 #define NO_SLOT (-1)
 #define ALL_TAKEN (-2)
 
 /* Each in a cache line of its own: they are written by different processes. */
 struct wake_slot {
     alignas(64) _Atomic uint32_t word;
-    _Atomic uint32_t bits;   /* of the queues it waits for */
-    _Atomic uint32_t asleep; /* worth a system call */
+    _Atomic uint32_t bits;       /* of the queues it waits for */
+    _Atomic uint32_t asleep;     /* worth a system call */
+    _Atomic uint32_t name_count; /* 0: not known */
+    _Atomic uint32_t names[WAKE_NAMES];
 };
+static_assert(sizeof(struct wake_slot) == 64, "older processes map it, too");
 
 struct wake_page {
     alignas(64) _Atomic uint32_t used; /* no slot from here on was ever taken */
@@ -95,12 +103,36 @@ static void wake_take_slot(struct sqlite_wake *wake)
     atomic_store(&wake->slot, ALL_TAKEN);
 }
 
-void wake_signal(struct sqlite_wake *wake, uint16_t queue_hash, size_t count)
+/* FNV-1a, whole. */
+static uint32_t wake_name(const char *queue)
 {
-    uint32_t bit = UINT32_C(1) << (queue_hash & 31);
+    uint32_t h = 2166136261u;
+    for (; *queue; queue++)
+        h = (h ^ (unsigned char)*queue) * 16777619u;
+    return h;
+}
+
+static uint32_t wake_bit(const char *queue)
+{
+    return UINT32_C(1) << (pawl_queue_hash(queue) & 31);
+}
+
+/* Is it known to wait for the queue of this name? */
+static bool wake_is_for(struct wake_slot *slot, uint32_t name)
+{
+    uint32_t count = atomic_load(&slot->name_count);
+    for (uint32_t i = 0; i < count && i < WAKE_NAMES; i++)
+        if (atomic_load(&slot->names[i]) == name)
+            return true;
+    return false;
+}
+
+void wake_signal(struct sqlite_wake *wake, const char *queue, size_t count)
+{
     uint32_t used = atomic_load(&wake->page->used);
     if (used == 0 || used > WAKE_SLOTS)
         return;
+    uint32_t bit = wake_bit(queue), name = wake_name(queue);
     /* Begin elsewhere each time, or the first sleepers would get all the work. */
     uint32_t first = atomic_fetch_add_explicit(&wake->turn, 1,
                                                memory_order_relaxed);
@@ -109,11 +141,13 @@ void wake_signal(struct sqlite_wake *wake, uint16_t queue_hash, size_t count)
         struct wake_slot *slot = &wake->page->slots[(first + i) % used];
         if ((atomic_load(&slot->bits) & bit) == 0)
             continue;
-        /* The word first: who goes to sleep sets `asleep` before it compares. */
+        /* The word first: who goes to sleep sets `asleep` before it compares. And
+         * whoever sleeps in spite of it leaves its names as they are. */
         atomic_fetch_add(&slot->word, 1);
-        if (atomic_load(&slot->asleep) && atomic_exchange(&slot->asleep, 0))
-            woken += (size_t)futex_wake((const uint32_t *)&slot->word, 1,
-                                        FUTEX_ALL_BITS, true);
+        bool right = wake_is_for(slot, name);
+        if (atomic_load(&slot->asleep) && atomic_exchange(&slot->asleep, 0) &&
+            futex_wake((const uint32_t *)&slot->word, 1, FUTEX_ALL_BITS, true) > 0)
+            woken += right;
     }
 }
 
@@ -122,8 +156,13 @@ static bool wake_set_queues(struct sqlite_wake *wake, struct wake_slot *slot,
                             const struct pawl_wait *in)
 {
     uint32_t bits = 0;
-    for (size_t i = 0; i < in->queue_count; i++)
-        bits |= UINT32_C(1) << (pawl_queue_hash(in->queues[i]) & 31);
+    for (size_t i = 0; i < in->queue_count; i++) {
+        bits |= wake_bit(in->queues[i]);
+        if (i < WAKE_NAMES)
+            atomic_store(&slot->names[i], wake_name(in->queues[i]));
+    }
+    atomic_store(&slot->name_count,
+                 in->queue_count <= WAKE_NAMES ? (uint32_t)in->queue_count : 0);
     bool more = (bits & ~wake->bits) != 0;
     if (bits != wake->bits)
         atomic_store(&slot->bits, bits);

@@ -37,9 +37,9 @@ enum pawl_status wake_open(struct sqlite_wake *wake, const char *path,
                            struct pawl_error *err);
 void wake_close(struct sqlite_wake *wake);
 
-/* `count` jobs of the queue with this hash (pawl_queue_hash) became pending.
- * After the commit, and best after leaving the gate. Any thread, no failure. */
-void wake_signal(struct sqlite_wake *wake, uint16_t queue_hash, size_t count);
+/* `count` jobs of the queue became pending. After the commit, and best after
+ * leaving the gate. Any thread, no failure. */
+void wake_signal(struct sqlite_wake *wake, const char *queue, size_t count);
 /* See pawl/storage.h: wait. One thread at a time. */
 void wake_wait(struct sqlite_wake *wake, const struct pawl_wait *in,
                const struct pawl_clock *clock);

@@ -5,8 +5,8 @@
 -- States are written as numbers: 2 scheduled, 3 pending, 4 processing, 5 failed,
 -- 6 completed, 7 dead, 8 cancelled, 9 held.
 
--- {job}: all of a job, as row_head() and row_job() in sqlite_row.c read it. The
--- bytes cost nothing where nobody looks at them.
+-- {job}: all of a job, as row_head() in sqlite_row.c and row_job() in sqlite_job.c
+-- read it. The bytes cost nothing where nobody looks at them.
 place, id, queue, state, rank, enqueued_at, session, put_seq, priority,
 run_at, attempt, epoch, crashes, owner, cancel_requested, started_at,
 finished_at, errors, type, key, options, result, payload
@@ -256,6 +256,14 @@ SELECT place, id, owner FROM job WHERE {order} BETWEEN ?1 AND ?2;
 -- LIST_UP: after place ?3 of those that are ?1 in the order
 SELECT {job} FROM job
 WHERE {order} BETWEEN ?1 AND ?2 AND ({order} > ?1 OR place > ?3)
+ORDER BY {order}, place;
+
+-- MATCHING: after place ?3 of those that are ?1 in the order; of type ?4, or NULL:
+-- any; finished, else enqueued, at ?5 or before
+SELECT {job} FROM job
+WHERE {order} BETWEEN ?1 AND ?2 AND ({order} > ?1 OR place > ?3)
+    AND (?4 IS NULL OR coalesce(type, '') = ?4)
+    AND coalesce(finished_at, enqueued_at) <= ?5
 ORDER BY {order}, place;
 
 -- LIST_DOWN: backwards, before place ?3 of those that are ?2 in the order
