@@ -38,6 +38,9 @@ struct pawl {
  * child of a fork. */
 enum pawl_status core_enter(const struct pawl *pawl, struct pawl_error *err);
 
+/* NULL: the machine's. */
+struct pawl_clock core_clock(const struct pawl_clock *given);
+
 /* Tell the program's log function, if it gave one. `id` is a stable name. */
 void core_log(struct pawl *pawl, enum pawl_log_level level, const char *id,
               const char *format, ...) PAWL_PRINTF(4, 5);

@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "core/core.h"
-#include "util/clock.h"
 
 #define DEFAULT_DEADLINE 30000
 #define TELL_EVERY       100 /* ms */
@@ -15,18 +14,6 @@
 #define DEFAULT_STATES                                                            \
     (PAWL_STATE_BIT(PAWL_SCHEDULED) | PAWL_STATE_BIT(PAWL_PENDING) |              \
      PAWL_STATE_BIT(PAWL_PROCESSING) | PAWL_STATE_BIT(PAWL_FAILED))
-
-static pawl_time system_now(void *context)
-{
-    (void)context;
-    return clock_wall_ms();
-}
-
-static pawl_time system_steady(void *context)
-{
-    (void)context;
-    return clock_boot_ms();
-}
 
 /* --- opening ------------------------------------------------------------------- */
 
@@ -107,8 +94,7 @@ static enum pawl_status check_options(struct pawl_migration *m, struct pawl_erro
         o->states = DEFAULT_STATES;
     if (!o->deadline)
         o->deadline = DEFAULT_DEADLINE;
-    m->clock = o->clock ? *o->clock
-                        : (struct pawl_clock){ system_now, system_steady, NULL };
+    m->clock = core_clock(o->clock);
     return PAWL_OK;
 }
 

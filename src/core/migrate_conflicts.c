@@ -77,43 +77,15 @@ static bool is_seen(const struct seen *seen, uint64_t number)
 
 /* --- going through ------------------------------------------------------------------ */
 
-struct walk {
-    struct pawl_storage *storage;
-    const char *queue;
-    bool (*visit)(void *context, const struct pawl_job *job); /* false: enough */
-    void *context;
-};
-
-static enum pawl_status walk_state(const struct walk *walk, enum pawl_state state,
-                                   bool *go_on, struct pawl_error *err)
-{
-    struct pawl_job *jobs[PAGE];
-    struct pawl_list in = { .queue = walk->queue, .state = state, .limit = PAGE };
-    struct pawl_list_reply out = { .jobs = jobs };
-    enum pawl_status status;
-    size_t i;
-
-    do {
-        status = storage_list(walk->storage, &in, &out, err);
-        for (i = 0; status == PAWL_OK && i < out.job_count; i++) {
-            *go_on = *go_on && walk->visit(walk->context, jobs[i]);
-            pawl_job_free(jobs[i]);
-        }
-        in.after = out.next;
-    } while (status == PAWL_OK && out.next.set && *go_on);
-    return status;
-}
-
-static enum pawl_status walk_all(const struct walk *walk, unsigned states,
+static enum pawl_status walk_all(struct storage_walk *walk, unsigned states,
                                  struct pawl_error *err)
 {
     enum pawl_status status = PAWL_OK;
-    bool go_on = true;
     int state;
 
     for (state = PAWL_STATE_FIRST; state <= PAWL_STATE_LAST; state++)
-        if ((states & PAWL_STATE_BIT(state)) && status == PAWL_OK && go_on)
-            status = walk_state(walk, (enum pawl_state)state, &go_on, err);
+        if ((states & PAWL_STATE_BIT(state)) && status == PAWL_OK)
+            status = storage_walk(walk, (enum pawl_state)state, err);
     return status;
 }
 
@@ -166,8 +138,10 @@ enum pawl_status migrate_conflicts_find(struct pawl_migration *m,
                                         struct pawl_error *err)
 {
     struct both both = { .ids = 0 };
-    struct walk theirs = { m->to, queue->name, note_theirs, &both.seen };
-    struct walk ours = { m->from, queue->name, compare_ours, &both };
+    struct storage_walk theirs = { .storage = m->to, .queue = queue->name, .page = PAGE,
+                                   .visit = note_theirs, .context = &both.seen };
+    struct storage_walk ours = { .storage = m->from, .queue = queue->name, .page = PAGE,
+                                 .visit = compare_ours, .context = &both };
     enum pawl_status status = walk_all(&theirs, ~0u, err);
 
     if (status == PAWL_OK && both.seen.count > 0) {

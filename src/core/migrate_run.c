@@ -57,50 +57,46 @@ static enum pawl_status first_of(struct pawl_migration *m, const char *queue, in
     return PAWL_OK;
 }
 
-/* Which of the two comes first among what is held; copies that have arrived, of which
- * there may be many, are passed over. */
-static enum pawl_status which_is_first(struct pawl_migration *m, const char *queue,
-                                       const struct pawl_id ids[2], int *first,
-                                       struct pawl_error *err)
-{
-    struct pawl_job *jobs[HELD_PAGE];
-    struct pawl_list in = { .queue = queue, .state = PAWL_HELD, .limit = HELD_PAGE };
-    struct pawl_list_reply out = { .jobs = jobs };
+struct first {
+    struct pawl_migration *m;
+    struct pawl_id ids[2]; /* of the first jobs of two batches */
+    int mark;              /* whose is before the other's */
     enum pawl_status status;
-    bool found = false;
-    size_t i;
+    struct pawl_error *err;
+};
 
-    do {
-        status = storage_list(m->from, &in, &out, err);
-        for (i = 0; status == PAWL_OK && i < out.job_count; i++) {
-            bool is[2];
-            is[0] = memcmp(&jobs[i]->id, &ids[0], sizeof ids[0]) == 0;
-            is[1] = memcmp(&jobs[i]->id, &ids[1], sizeof ids[1]) == 0;
-            if (!found && (is[0] || is[1]))
-                *first = is[1];
-            found = found || is[0] || is[1];
-            pawl_job_free(jobs[i]);
+/* Copies that have arrived, of which there may be many, are passed over. */
+static bool is_neither(void *context, const struct pawl_job *job)
+{
+    struct first *first = context;
+    int i;
+
+    for (i = 0; i < 2; i++)
+        if (memcmp(&job->id, &first->ids[i], sizeof job->id) == 0) {
+            first->mark = i;
+            return false;
         }
-        in.after = out.next;
-        if (status == PAWL_OK)
-            status = migrate_tick(m, NULL, err);
-    } while (status == PAWL_OK && out.next.set && !found);
-    return status;
+    first->status = migrate_tick(first->m, NULL, first->err);
+    return first->status == PAWL_OK;
 }
 
 /* Of two batches that were under way the one that was held first goes first, as it
  * would have. */
 static enum pawl_status first_mark(struct pawl_migration *m, const char *queue,
-                                   int *first, struct pawl_error *err)
+                                   int *mark, struct pawl_error *err)
 {
-    struct pawl_id ids[2];
-    enum pawl_status status = first_of(m, queue, 0, &ids[0], err);
+    struct first first = { .m = m, .err = err };
+    struct storage_walk held = { .storage = m->from, .queue = queue, .page = HELD_PAGE,
+                                 .visit = is_neither, .context = &first };
+    enum pawl_status status = first_of(m, queue, 0, &first.ids[0], err);
 
-    *first = 0;
     if (status == PAWL_OK)
-        status = first_of(m, queue, 1, &ids[1], err);
+        status = first_of(m, queue, 1, &first.ids[1], err);
     if (status == PAWL_OK)
-        status = which_is_first(m, queue, ids, first, err);
+        status = storage_walk(&held, PAWL_HELD, err);
+    *mark = first.mark;
+    if (status == PAWL_OK)
+        status = first.status;
     return status == PAWL_NOT_FOUND ? PAWL_OK : status;
 }
 

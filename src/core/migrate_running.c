@@ -24,8 +24,9 @@ static struct migrate_attempt attempt_of(const struct pawl_job *job)
     return attempt;
 }
 
-static bool add(struct migrate_running *list, struct migrate_attempt attempt)
+static bool add(void *context, const struct pawl_job *job)
 {
+    struct migrate_running *list = context;
     struct migrate_attempt *more = list->jobs;
 
     if ((list->count & (list->count - 1)) == 0) /* full at each power of two */
@@ -33,7 +34,7 @@ static bool add(struct migrate_running *list, struct migrate_attempt attempt)
     if (!more)
         return false;
     list->jobs = more;
-    list->jobs[list->count++] = attempt;
+    list->jobs[list->count++] = attempt_of(job);
     return true;
 }
 
@@ -48,43 +49,24 @@ static enum pawl_status sweep(struct pawl_migration *m, const char *queue,
     return storage_sweep(m->from, &in, &out, err);
 }
 
-static enum pawl_status list_queue(struct pawl_migration *m, const char *queue,
-                                   struct migrate_running *list, struct pawl_error *err)
-{
-    struct pawl_job *jobs[PAGE];
-    struct pawl_list in = { .queue = queue, .state = PAWL_PROCESSING, .limit = PAGE };
-    struct pawl_list_reply out = { .jobs = jobs };
-    enum pawl_status status;
-    bool fits = true;
-    size_t i;
-
-    do {
-        status = storage_list(m->from, &in, &out, err);
-        for (i = 0; status == PAWL_OK && i < out.job_count; i++) {
-            fits = fits && add(list, attempt_of(jobs[i]));
-            pawl_job_free(jobs[i]);
-        }
-        in.after = out.next;
-    } while (status == PAWL_OK && fits && out.next.set);
-    if (!fits)
-        return pawl_error_set(err, PAWL_ENOMEM, "out of memory for what is running");
-    return status == PAWL_NOT_FOUND ? PAWL_OK : status;
-}
-
 enum pawl_status migrate_running_note(struct pawl_migration *m,
                                       struct migrate_running *running,
                                       struct pawl_error *err)
 {
+    struct storage_walk walk = { .storage = m->from, .page = PAGE, .visit = add,
+                                 .context = running };
     enum pawl_status status = PAWL_OK;
     size_t i;
 
     *running = (struct migrate_running){ NULL };
     for (i = 0; i < m->plan.queue_count && status >= 0; i++) {
-        const char *queue = m->plan.queues[i].name;
-        status = sweep(m, queue, err);
+        walk.queue = m->plan.queues[i].name;
+        status = sweep(m, walk.queue, err);
         if (status >= 0)
-            status = list_queue(m, queue, running, err);
+            status = storage_walk(&walk, PAWL_PROCESSING, err);
     }
+    if (status >= 0 && walk.enough)
+        return pawl_error_set(err, PAWL_ENOMEM, "out of memory for what is running");
     if (running->count > 0)
         qsort(running->jobs, running->count, sizeof *running->jobs, compare);
     return status < 0 ? status : PAWL_OK;

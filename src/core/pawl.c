@@ -60,6 +60,11 @@ static pawl_time system_steady(void *context)
     return clock_boot_ms();
 }
 
+struct pawl_clock core_clock(const struct pawl_clock *given)
+{
+    return given ? *given : (struct pawl_clock){ system_now, system_steady, NULL };
+}
+
 static struct pawl_retention retention_of(const struct pawl_queue_keep *keep)
 {
     static const struct pawl_queue_keep unset;
@@ -101,10 +106,7 @@ static enum pawl_status normalise_options(struct pawl *pawl,
     pawl->log = options->log;
     pawl->log_context = options->log_context;
     pawl->event = options->event;
-    if (options->clock)
-        pawl->clock = *options->clock;
-    else
-        pawl->clock = (struct pawl_clock){ system_now, system_steady, NULL };
+    pawl->clock = core_clock(options->clock);
     return PAWL_OK;
 }
 

@@ -4,6 +4,8 @@
 #include <assert.h>
 #include <string.h>
 
+#define LIST_MOST 500
+
 static void check_new_job(const struct pawl_new_job *job, const char *queue)
 {
     assert(!job->queue || strcmp(job->queue, queue) == 0);
@@ -93,12 +95,35 @@ enum pawl_status storage_list(struct pawl_storage *storage,
 {
     enum pawl_status status;
 
-    assert(in->limit >= 1 && in->limit <= 500 && pawl_state_name(in->state));
+    assert(in->limit >= 1 && in->limit <= LIST_MOST && pawl_state_name(in->state));
     out->job_count = 0;
     memset(&out->next, 0, sizeof out->next);
     status = storage->ops->list(storage, in, out, err);
     assert(out->job_count <= in->limit);
     return status;
+}
+
+enum pawl_status storage_walk(struct storage_walk *walk, enum pawl_state state,
+                              struct pawl_error *err)
+{
+    struct pawl_job *jobs[LIST_MOST];
+    struct pawl_list in = { .queue = walk->queue, .state = state,
+                            .limit = walk->page };
+    struct pawl_list_reply out = { .jobs = jobs };
+    enum pawl_status status;
+    size_t i;
+
+    if (walk->enough)
+        return PAWL_OK;
+    do {
+        status = storage_list(walk->storage, &in, &out, err);
+        for (i = 0; status >= 0 && i < out.job_count; i++) {
+            walk->enough = walk->enough || !walk->visit(walk->context, jobs[i]);
+            pawl_job_free(jobs[i]);
+        }
+        in.after = out.next;
+    } while (status >= 0 && out.next.set && !walk->enough);
+    return status < 0 ? status : PAWL_OK;
 }
 
 /* The states from which a move makes sense at all, whatever the caller asks. */

@@ -71,6 +71,17 @@ enum pawl_status storage_list(struct pawl_storage *storage,
                               const struct pawl_list *in,
                               struct pawl_list_reply *out,
                               struct pawl_error *err);
+/* Each job of a queue in a state, as list has them. */
+struct storage_walk {
+    struct pawl_storage *storage;
+    const char *queue;
+    size_t page; /* jobs in the hand at once, 1..500 */
+    bool (*visit)(void *context, const struct pawl_job *job); /* false: enough */
+    void *context;
+    bool enough; /* said so: nothing more is visited, of whatever state */
+};
+enum pawl_status storage_walk(struct storage_walk *walk, enum pawl_state state,
+                              struct pawl_error *err);
 enum pawl_status storage_alter(struct pawl_storage *storage,
                                const struct pawl_alter *in,
                                struct pawl_alter_reply *out,

@@ -5,33 +5,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "direct.h"
 #include "util/clock.h"
 #include "util/random.h"
 
 #define BATCH 500
 #define BYTES_MOST 300
 
-static pawl_time wall(void *context)
-{
-    (void)context;
-    return clock_wall_ms();
-}
-
-static pawl_time boot(void *context)
-{
-    (void)context;
-    return clock_boot_ms();
-}
-
 struct pawl_storage *jobs_open(const char *url)
 {
-    struct pawl_storage_config config = { .clock = { wall, boot, NULL },
-                                          .deadline = 60000 };
-    struct pawl_storage *storage = NULL;
-    struct pawl_error err = { 0 };
-    if (storage_open(url, &config, NULL, &storage, &err) != PAWL_OK)
-        give_up("cannot open '%s': %s", url, err.message);
-    return storage;
+    return direct_open(url, 60000);
 }
 
 /* --- making -------------------------------------------------------------------- */

@@ -8,9 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "direct.h"
 #include "outage.h"
-#include "storage/storage.h"
-#include "util/clock.h"
 
 enum { STEPS_LEAST = 20, STEPS_MOST = 400 };
 
@@ -18,29 +17,6 @@ static char there[200], here[400];
 static uint64_t merged; /* at how many steps the key was still held */
 
 /* --- the server, looked at directly --------------------------------------------- */
-
-static pawl_time wall(void *context)
-{
-    (void)context;
-    return clock_wall_ms();
-}
-
-static pawl_time steady(void *context)
-{
-    (void)context;
-    return clock_boot_ms();
-}
-
-static struct pawl_storage *open_plain(const char *url)
-{
-    struct pawl_storage_config config = { .clock = { wall, steady, NULL },
-                                          .deadline = 5000 };
-    struct pawl_storage *storage = NULL;
-    struct pawl_error err = { 0 };
-    enum pawl_status status = storage_open_plain(url, &config, &storage, &err);
-    ck_assert_msg(status == PAWL_OK, "%s: %s", url, err.message);
-    return storage;
-}
 
 /* Run all that is pending, and forget it. */
 static void work_off(struct pawl_storage *storage)
@@ -69,7 +45,7 @@ static void work_off(struct pawl_storage *storage)
 
 static void check_server(long step)
 {
-    struct pawl_storage *server = open_plain(there);
+    struct pawl_storage *server = direct_open(there, 5000);
     struct pawl_stats *stats = NULL;
     work_off(server);
     ck_assert_int_eq(storage_stats(server, STORE_QUEUE, &stats, NULL), PAWL_OK);
@@ -93,7 +69,7 @@ static void check_server(long step)
 
 static void check_spool(long step)
 {
-    struct pawl_storage *spool = open_plain(here);
+    struct pawl_storage *spool = direct_open(here, 5000);
     struct pawl_stats *stats = NULL;
     ck_assert_int_eq(storage_stats(spool, NULL, &stats, NULL), PAWL_OK);
     for (size_t i = 0; i < stats->queue_count; i++)
@@ -144,7 +120,7 @@ START_TEST(at_each_step)
         fill();
         ended = drain(step);
         ck_assert_msg(ended == 0 || ended == 128 + SIGKILL, "step %ld: %d", step, ended);
-        struct pawl_storage *server = open_plain(there);
+        struct pawl_storage *server = direct_open(there, 5000);
         work_off(server);
         storage_close(server);
         ck_assert_int_eq(drain(0), 0);

@@ -19,6 +19,17 @@ void crew_store_at(const char *url, const char *options)
 
 /* --- who takes part ------------------------------------------------------------- */
 
+struct crew crew_usual(size_t worker_count)
+{
+    return (struct crew){
+        .worker_count = worker_count,
+        .worker_words = { "concurrency=4", "least_us=500", "work_us=2000",
+                          "lease=5000" },
+        .producer_count = 1,
+        .producer_words = { "threads=4", "pause_us=2000", "stubborn=1" },
+    };
+}
+
 static void start(struct crew *crew, struct actor *actor, const char *role,
                   const char *const *own)
 {

@@ -25,6 +25,9 @@ struct crew {
     uint64_t random;
 };
 
+/* Workers of four threads, and a producer of four that asks until it is told. */
+struct crew crew_usual(size_t worker_count);
+
 /* The store is at this URL in this test. `options` are added to it. */
 void crew_store_at(const char *url, const char *options);
 

@@ -30,17 +30,6 @@ static void stop_all(void)
     redis_cluster_stop(&cluster);
 }
 
-static struct crew new_crew(void)
-{
-    return (struct crew){
-        .worker_count = WORKERS,
-        .worker_words = { "concurrency=4", "least_us=500", "work_us=2000",
-                          "lease=5000" },
-        .producer_count = 1,
-        .producer_words = { "threads=4", "pause_us=2000", "stubborn=1" },
-    };
-}
-
 /* Kill the master; returns it when there is another. */
 static struct redis_server *fail_over(void)
 {
@@ -86,7 +75,7 @@ static void end(struct crew *crew, const char *what)
 START_TEST(work_goes_on_with_the_new_master)
 {
     int rounds = (int)env_number("PAWL_FAILOVERS", 2, 20);
-    struct crew crew = new_crew();
+    struct crew crew = crew_usual(WORKERS);
     redis_sentinels_start(&house, NULL);
     crew_store_at(house.url, CREW_OPTIONS);
     crew_start(&crew);
@@ -157,7 +146,7 @@ END_TEST
  * sockets, and is made a replica. */
 START_TEST(a_master_that_was_only_stopped)
 {
-    struct crew crew = new_crew();
+    struct crew crew = crew_usual(WORKERS);
     redis_sentinels_start(&house, NULL);
     crew_store_at(house.url, CREW_OPTIONS);
     crew_start(&crew);
@@ -178,7 +167,7 @@ END_TEST
 /* The master that has the queue is killed: the other two make its replica a master. */
 START_TEST(a_replica_of_a_cluster_takes_over)
 {
-    struct crew crew = new_crew();
+    struct crew crew = crew_usual(WORKERS);
     redis_cluster_start(&cluster, NULL);
     int slot = redis_cluster_slot(&cluster, "{" STORE_QUEUE "}");
     int owner = redis_cluster_owner(&cluster, slot);

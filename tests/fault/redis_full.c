@@ -7,10 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "direct.h"
 #include "redis_crew.h"
 #include "redis_server.h"
-#include "storage/storage.h"
-#include "util/clock.h"
 #include "util/random.h"
 
 #define PAYLOAD 20000
@@ -106,30 +105,6 @@ START_TEST(work_makes_room)
 END_TEST
 
 /* --- call by call ------------------------------------------------------------------ */
-
-static pawl_time wall(void *context)
-{
-    (void)context;
-    return clock_wall_ms();
-}
-
-static pawl_time boot(void *context)
-{
-    (void)context;
-    return clock_boot_ms();
-}
-
-static struct pawl_storage *bare(void)
-{
-    struct pawl_error err = { 0 };
-    struct pawl_storage *storage = NULL;
-    struct pawl_storage_config config = { .clock = { wall, boot, NULL },
-                                          .deadline = 10000 };
-    enum pawl_status status =
-        storage_open(store_under_test.url, &config, NULL, &storage, &err);
-    ck_assert_msg(status == PAWL_OK, "open: %s", err.message);
-    return storage;
-}
 
 static const struct pawl_retention for_ever = { { -1, -1 }, { -1, -1 }, { -1, -1 } };
 static struct pawl_owner owner;
@@ -264,7 +239,7 @@ START_TEST(all_calls_but_put_and_bring_in_work)
     random_bytes(&owner, sizeof owner);
     struct pawl *pawl = store_open(&store_under_test, 0);
     size_t count = fill(pawl);
-    struct pawl_storage *storage = bare();
+    struct pawl_storage *storage = direct_open(store_under_test.url, 10000);
     /* A second handle opens a full server, too. */
     pawl_close(store_open(&store_under_test, 0));
     ck_assert_uint_eq(exchange(storage, NULL, 0, 8, jobs), 8);

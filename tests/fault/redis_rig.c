@@ -5,24 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/core.h"
 #include "util/clock.h"
 #include "util/random.h"
 
 #define FOR_EVER { -1, -1 }
 
 struct rig rig;
-
-static pawl_time wall(void *context)
-{
-    (void)context;
-    return clock_wall_ms();
-}
-
-static pawl_time boot(void *context)
-{
-    (void)context;
-    return clock_boot_ms();
-}
 
 static void must(enum pawl_status status, const char *what,
                  const struct pawl_error *err)
@@ -35,7 +24,7 @@ struct pawl_storage *rig_instance(int port, const char *options)
 {
     struct pawl_error err = { 0 };
     struct pawl_storage *storage = NULL;
-    struct pawl_storage_config config = { .clock = { wall, boot, NULL },
+    struct pawl_storage_config config = { .clock = core_clock(NULL),
                                           .deadline = 10000 };
     char url[300];
     snprintf(url, sizeof url, "redis://127.0.0.1:%d/0?%s", port, options);

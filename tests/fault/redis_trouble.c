@@ -32,17 +32,6 @@ static void stop_server(void)
     redis_server_stop(&server);
 }
 
-static struct crew new_crew(void)
-{
-    return (struct crew){
-        .worker_count = WORKERS,
-        .worker_words = { "concurrency=4", "least_us=500", "work_us=2000",
-                          "lease=5000" },
-        .producer_count = 1,
-        .producer_words = { "threads=4", "pause_us=2000", "stubborn=1" },
-    };
-}
-
 static void flush_scripts(void)
 {
     for (int i = 0; i < 20; i++) {
@@ -105,7 +94,7 @@ static void live_through(void (*trouble)(void), const char *what)
     const char *const options[] = { "--appendonly", "yes", "--appendfsync",
                                     "always", NULL };
     int rounds = (int)env_number("PAWL_TROUBLES", 3, 30);
-    struct crew crew = new_crew();
+    struct crew crew = crew_usual(WORKERS);
     int64_t slowest = 0;
     redis_server_start(&server, options);
     proxy_start(&proxy, server.port);

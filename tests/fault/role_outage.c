@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "actor.h"
+#include "core/core.h"
 #include "faulty.h"
 #include "role.h"
 #include "storage/storage.h"
@@ -19,18 +20,6 @@ static struct pawl_storage *storage;
 static uint64_t last_seq;
 static const struct pawl_owner owner = { { 3 } };
 
-static pawl_time wall(void *context)
-{
-    (void)context;
-    return clock_wall_ms();
-}
-
-static pawl_time steady(void *context)
-{
-    (void)context;
-    return clock_boot_ms();
-}
-
 static void must(enum pawl_status status, const char *what, const struct pawl_error *err)
 {
     if (status < 0)
@@ -39,7 +28,7 @@ static void must(enum pawl_status status, const char *what, const struct pawl_er
 
 static void open_both(const struct role_args *args, bool urgent)
 {
-    struct pawl_storage_config config = { .clock = { wall, steady, NULL },
+    struct pawl_storage_config config = { .clock = core_clock(NULL),
                                           .deadline = 2000, .urgent = urgent };
     struct pawl_error err = { 0 };
     char url[1500];

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/core.h"
 #include "faulty.h"
 #include "storage/failover/failover_internal.h"
 #include "util/clock.h"
@@ -72,21 +73,9 @@ static inline size_t times_told(const char *what)
 
 /* --- opening -------------------------------------------------------------------- */
 
-static pawl_time wall(void *context)
-{
-    (void)context;
-    return clock_wall_ms();
-}
-
-static pawl_time steady(void *context)
-{
-    (void)context;
-    return clock_boot_ms();
-}
-
 static inline struct pawl_storage_config fixture_config(void)
 {
-    return (struct pawl_storage_config){ .clock = { wall, steady, NULL },
+    return (struct pawl_storage_config){ .clock = core_clock(NULL),
                                          .deadline = 2000 };
 }
 

@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/resource.h>
 
+#include "direct.h"
 #include "lanes.h"
 #include "storage/storage.h"
 #include "util/clock.h"
@@ -26,38 +27,14 @@ static struct redis_server server;
 static struct redis_cluster cluster;
 static struct redis_sentinels sentinels;
 static struct pawl_storage *store, *other; /* who waits, and who puts */
-static uint64_t last_seq;
 
 /* --- the store ------------------------------------------------------------------ */
-
-static pawl_time wall(void *context)
-{
-    (void)context;
-    return clock_wall_ms();
-}
-
-static pawl_time steady(void *context)
-{
-    (void)context;
-    return clock_boot_ms();
-}
-
-static struct pawl_storage *open_at(const char *url)
-{
-    struct pawl_storage_config config = { .clock = { wall, steady, NULL },
-                                          .deadline = 5000 };
-    struct pawl_storage *instance = NULL;
-    struct pawl_error err = { 0 };
-    enum pawl_status status = storage_open(url, &config, NULL, &instance, &err);
-    ck_assert_msg(status == PAWL_OK, "cannot open '%s': %s", url, err.message);
-    return instance;
-}
 
 static void setup(void)
 {
     redis_server_start(&server, NULL);
-    store = open_at(server.url);
-    other = open_at(server.url);
+    store = direct_open(server.url, 5000);
+    other = direct_open(server.url, 5000);
 }
 
 static void teardown(void)
@@ -72,8 +49,8 @@ static void teardown(void)
 static void cluster_setup(void)
 {
     redis_cluster_start(&cluster, NULL);
-    store = open_at(cluster.url);
-    other = open_at(cluster.url);
+    store = direct_open(cluster.url, 5000);
+    other = direct_open(cluster.url, 5000);
 }
 
 static void cluster_teardown(void)
@@ -86,8 +63,8 @@ static void cluster_teardown(void)
 static void sentinels_setup(void)
 {
     redis_sentinels_start(&sentinels, NULL);
-    store = open_at(sentinels.url);
-    other = open_at(sentinels.url);
+    store = direct_open(sentinels.url, 5000);
+    other = direct_open(sentinels.url, 5000);
 }
 
 static void sentinels_teardown(void)
@@ -99,20 +76,7 @@ static void sentinels_teardown(void)
 
 static void put_in(const char *queue)
 {
-    struct pawl_new_job job = { .queue = queue,
-                                .type = "",
-                                .priority = 5,
-                                .max_attempts = 1,
-                                .id = pawl_id_new(queue, clock_wall_ms()) };
-    struct pawl_put in = { .queue = queue,
-                           .session = { { 7 } },
-                           .seq = ++last_seq,
-                           .jobs = &job,
-                           .job_count = 1 };
-    struct pawl_put_result result;
-    struct pawl_error err = { 0 };
-    enum pawl_status status = storage_put(other, &in, &result, &err);
-    ck_assert_msg(status == PAWL_OK, "put: %s", err.message);
+    direct_put(other, queue);
 }
 
 /* --- waiting -------------------------------------------------------------------- */
@@ -245,7 +209,7 @@ static void doze_off(struct sleeper *s)
 /* One put wakes everybody who sleeps on that queue, and the next one again. */
 START_TEST(all_wake)
 {
-    struct pawl_storage *third = open_at(server.url);
+    struct pawl_storage *third = direct_open(server.url, 5000);
     struct sleeper a = on(store, "mail", LONG_MS), b = on(third, "mail", LONG_MS);
     for (int i = 0; i < 3; i++) {
         fall_asleep(&a);
@@ -496,8 +460,8 @@ START_TEST(one_node_dies)
     storage_close(store);
     storage_close(other);
     redis_cluster_start(&cluster, options);
-    store = s.instance = open_at(cluster.url);
-    other = open_at(cluster.url);
+    store = s.instance = direct_open(cluster.url, 5000);
+    other = direct_open(cluster.url, 5000);
     int dead = redis_cluster_owner(&cluster, slots[0]), alive = dead;
     for (int i = 1; alive == dead; i++) {
         char key[32];

@@ -9,8 +9,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "direct.h"
 #include "program.h"
-#include "storage/storage.h"
 #include "util/clock.h"
 
 #define MS          INT64_C(1000000)
@@ -19,48 +19,17 @@
 
 static struct redis_sentinels house;
 static struct pawl_storage *store;
-static uint64_t last_seq;
-
-static pawl_time wall(void *context)
-{
-    (void)context;
-    return clock_wall_ms();
-}
-
-static pawl_time steady(void *context)
-{
-    (void)context;
-    return clock_boot_ms();
-}
 
 static void setup(void)
 {
-    struct pawl_storage_config config = { .clock = { wall, steady, NULL },
-                                          .deadline = 5000 };
-    struct pawl_error err = { 0 };
     redis_sentinels_start(&house, NULL);
-    enum pawl_status status = storage_open(house.url, &config, NULL, &store, &err);
-    ck_assert_msg(status == PAWL_OK, "cannot open '%s': %s", house.url, err.message);
+    store = direct_open(house.url, 5000);
 }
 
 static void teardown(void)
 {
     storage_close(store);
     redis_sentinels_stop(&house);
-}
-
-static struct pawl_id put_one(void)
-{
-    struct pawl_new_job job = { .queue = "mail", .type = "", .priority = 5,
-                                .max_attempts = 1,
-                                .id = pawl_id_new("mail", clock_wall_ms()) };
-    struct pawl_put in = { .queue = "mail", .session = { { 7 } }, .seq = ++last_seq,
-                           .jobs = &job, .job_count = 1 };
-    struct pawl_put_result result;
-    struct pawl_error err = { 0 };
-    enum pawl_status status = storage_put(store, &in, &result, &err);
-    ck_assert_msg(status == PAWL_OK, "put: %s", err.message);
-    return job.id;
 }
 
 static bool has(struct redis_server *server, struct pawl_id id)
@@ -73,18 +42,18 @@ static bool has(struct redis_server *server, struct pawl_id id)
 START_TEST(planned_failover)
 {
     struct redis_server *old = redis_sentinels_master(&house), *new;
-    put_one();
+    direct_put(store, "mail");
     redis_server_do(old, "ACL SETUSER default -replicaof -slaveof");
     redis_server_do(&house.sentinel[0], "SENTINEL FAILOVER %s", house.master);
     new = redis_sentinels_await(&house, old);
     int64_t begin = clock_mono_ns();
-    while (!has(new, put_one()))
+    while (!has(new, direct_put(store, "mail")))
         ck_assert_msg(clock_mono_ns() - begin < PATIENCE_NS, "still the old master");
     printf("# the new master is found after %lld ms\n",
            (long long)((clock_mono_ns() - begin) / MS));
     ck_assert(redis_server_info_is(old, "role", "master"));
     for (int i = 0; i < 100; i++)
-        ck_assert(has(new, put_one()));
+        ck_assert(has(new, direct_put(store, "mail")));
 }
 END_TEST
 
@@ -97,7 +66,7 @@ START_TEST(silent_sentinels)
     for (int i = 0; i < SENTINELS; i++)
         redis_server_signal(&house.sentinel[i], SIGSTOP);
     while (before - begin < 4000 * MS) {
-        struct pawl_id id = put_one();
+        struct pawl_id id = direct_put(store, "mail");
         int64_t now = clock_mono_ns();
         slow += now - before > SLOW_NS ? now - before : 0;
         ck_assert(has(master, id));

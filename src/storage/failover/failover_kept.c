@@ -34,41 +34,22 @@ struct pawl_job failover_kept_job(const struct pawl_new_job *job,
 
 /* --- each ----------------------------------------------------------------------- */
 
-struct walk {
-    struct failover *f;
+struct each {
     failover_kept_fn *visit;
     void *context;
-    bool enough;
 };
 
-static void visit_note(struct walk *walk, const struct pawl_job *note)
+static bool visit_note(void *context, const struct pawl_job *note)
 {
+    const struct each *each = context;
     struct packet call;
+    bool go_on;
 
-    if (walk->enough || packet_read(note->payload, note->payload_size, &call, NULL) < 0)
-        return;
-    walk->enough = !walk->visit(walk->context, note, &call);
+    if (packet_read(note->payload, note->payload_size, &call, NULL) < 0)
+        return true;
+    go_on = each->visit(each->context, note, &call);
     packet_clear(&call);
-}
-
-static enum pawl_status walk_state(struct walk *walk, const char *queue,
-                                   enum pawl_state state, struct pawl_error *err)
-{
-    struct pawl_job *notes[PAGE];
-    struct pawl_list in = { .queue = queue, .state = state, .limit = PAGE };
-    struct pawl_list_reply reply = { .jobs = notes };
-
-    do {
-        enum pawl_status status = storage_list(walk->f->spool, &in, &reply, err);
-        if (status < 0)
-            return status;
-        for (size_t i = 0; i < reply.job_count; i++) {
-            visit_note(walk, notes[i]);
-            pawl_job_free(notes[i]);
-        }
-        in.after = reply.next;
-    } while (reply.next.set && !walk->enough);
-    return PAWL_OK;
+    return go_on;
 }
 
 enum pawl_status failover_each_kept(struct failover *f, failover_kept_fn *visit,
@@ -76,11 +57,15 @@ enum pawl_status failover_each_kept(struct failover *f, failover_kept_fn *visit,
 {
     static const char *const queues[] = { FAILOVER_OUTCOMES, FAILOVER_SENT };
     static const enum pawl_state states[] = { PAWL_PENDING, PAWL_HELD };
-    struct walk walk = { f, visit, context, false };
+    struct each each = { visit, context };
+    struct storage_walk walk = { .storage = f->spool, .page = PAGE, .visit = visit_note,
+                                 .context = &each };
     enum pawl_status status = PAWL_OK;
 
-    for (int i = 0; i < 4 && status >= 0 && !walk.enough; i++)
-        status = walk_state(&walk, queues[i / 2], states[i % 2], err);
+    for (int i = 0; i < 4 && status >= 0; i++) {
+        walk.queue = queues[i / 2];
+        status = storage_walk(&walk, states[i % 2], err);
+    }
     return status;
 }
 
