@@ -70,7 +70,8 @@ static void build_one(struct redis_instance *self, const struct redis_queue *que
     *call = (struct redis_call){ .script = &redis_script_put_one,
                                  .slot = queue->slot,
                                  .until = until,
-                                 .repeatable = true };
+                                 .repeatable = true,
+                                 .looks_first = true };
     for (size_t i = 0; i < COUNT_OF(keys_of_all); i++)
         add_key(call, queue, (int)keys_of_all[i]);
     add_key(call, queue, REDIS_KEY_LINE_FIRST + job->priority - 1);
@@ -89,7 +90,8 @@ static void build(struct redis_instance *self, const struct redis_queue *queue,
     *call = (struct redis_call){ .script = &redis_script_put,
                                  .slot = queue->slot,
                                  .until = until,
-                                 .repeatable = true };
+                                 .repeatable = true,
+                                 .looks_first = true };
     for (size_t i = 0; i < in->job_count; i++) {
         used[in->jobs[i].priority] = true;
         few = few || needs_few(&in->jobs[i]);
