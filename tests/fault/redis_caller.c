@@ -121,6 +121,7 @@ enum pawl_status caller_call(struct caller *caller)
 
     freeReplyObject(caller->reply);
     caller->reply = NULL;
+    caller->call.maybe = false; /* each is one of its own */
     status = redis_call(&caller->client, &caller->call, &caller->reply, &caller->err);
     ck_assert_int_eq(status == PAWL_OK, caller->reply != NULL);
     return status;

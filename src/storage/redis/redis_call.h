@@ -62,6 +62,9 @@ struct redis_call {
                         EUNREACHABLE or ETIMEOUT, never EUNKNOWN */
     bool looks_first; /* its script looks at all that it will write to before it writes:
                          where it meets damage, nothing was done */
+    bool maybe;      /* an earlier try may have been executed, so that no refusal says
+                        that nothing was done. Set by redis_call(); a method that goes on
+                        with another call hands it on to that one */
     bool passing;    /* a failover may take it back: leases have a grace then, and
                         what was swept is swept again. No replica is waited for */
     int64_t until;   /* ns of clock_mono_ns(), 0: client->deadline from now. A method
@@ -72,10 +75,10 @@ struct redis_call {
 
 /* When a method that begins now must be over: for call->until. */
 int64_t redis_call_until(const struct redis_client *client);
-/* *out is the caller's, to freeReplyObject(). call->args stays the caller's. */
-enum pawl_status redis_call(struct redis_client *client,
-                            const struct redis_call *call, redisReply **out,
-                            struct pawl_error *err);
+/* *out is the caller's, to freeReplyObject(). call->args stays the caller's. Of `call`
+ * only `maybe` changes. */
+enum pawl_status redis_call(struct redis_client *client, struct redis_call *call,
+                            redisReply **out, struct pawl_error *err);
 /* The same for many calls: those to one server are sent together, so that all take
  * one round trip. replies[count] and statuses[count] are the caller's; the first
  * failure is also returned, with its message in err. */
