@@ -10,11 +10,9 @@
 -- to look at, else 0; then for each job its id, head, body, errors and result, the head
 -- being of before it was held; tally, forget: the tally, or ''; else a letter for each
 -- id: o or n for OK, NOT_FOUND.
--- include: step, line, job, walk, tally
+-- include: slice, step, line, job, walk, tally
 
 local kind, mover = ARGV[3], ARGV[4]
--- Jobs that are read at once: a job and its result may be large, so few at first.
-local HOLD_SLICE, HOLD_SLICE_BYTES, HOLD_SLICE_MOST = 20, 2 ^ 20, 500
 local HOLD_LOOKS = 20000 -- elements of lines that one call looks at in vain
 local ZEROES_8, ZEROES_28 = string.rep('\0', 8), string.rep('\0', 28)
 local exists = meta_read()
@@ -154,7 +152,7 @@ end
 local function hand_over(held, limit, bytes_most, reply)
   local has_errors = redis.call('EXISTS', ERRORS) == 1
   local has_results = redis.call('EXISTS', RESULTS) == 1
-  local bytes, from, slice = 0, 1, HOLD_SLICE
+  local bytes, from, slice = 0, 1, SLICE_FIRST
   while from <= #ids and #reply <= limit and bytes < bytes_most do
     local part = { unpack(ids, from, math.min(from + slice - 1, #ids)) }
     local heads, bodies = read_all('HMGET', HEADS, part), read_all('HMGET', JOBS, part)
@@ -174,11 +172,10 @@ local function hand_over(held, limit, bytes_most, reply)
                               results[i] or false }
       end
     end
-    hold_flush()
     from = from + #part
-    slice = math.floor(HOLD_SLICE_BYTES * #part / (bytes - before + 1))
-    slice = math.max(1, math.min(slice, HOLD_SLICE_MOST))
+    slice = slice_after(#part, bytes - before, bytes_most - bytes)
   end
+  hold_flush()
 end
 
 -- An answer without jobs says that there are none left. So if all that was found is
