@@ -7,7 +7,7 @@
 --
 -- Words and replies: lib/outcome.lua. It does without the library of the others:
 -- making their functions takes as long as five jobs.
--- include: outcome, slice
+-- include: outcome, slice, lease
 
 local call = redis.call
 local META, JOBS, HEADS, ERRORS, RESULTS = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
@@ -103,7 +103,7 @@ if most > 0 then
     return false
   end
   local lease_end = string.format('%.0f', steady + lease)
-  local tail = NONE48 .. now48 .. NONE48 .. OWNER
+  local tail = claimed_tail(now48)
   local last = tostring(most - 1) -- as text: numbers are slow to hand to a command
   -- Most queues use the middle lane only: one look at those above it, all at once.
   local above = call('EXISTS', unpack(KEYS, LINES + 1, LINES + 4))
@@ -194,7 +194,7 @@ for lane, count in pairs(taken) do -- nothing but jobs stands there: no hole
 end
 if #claimed > 0 then
   call('ZADD', LEASES, unpack(leases))
-  if lease > (tonumber(meta.lease) or 0) then
+  if is_shortest(meta.lease, lease) then
     new_meta[#new_meta + 1] = 'lease'
     new_meta[#new_meta + 1] = lease
   end

@@ -48,7 +48,7 @@ end
 -- of each are left.
 local function claim_lane(lane, wanted, looks, claimed)
   local saved, leases = later('HSET', HEADS), later('ZADD', LEASES)
-  local tail = NONE48 .. now48 .. NONE48 .. OWNER
+  local tail = claimed_tail(now48)
   while wanted > 0 and looks > 0 and bytes < BODIES_MOST do
     local found = line_take(lane, math.min(wanted, looks, slice))
     if #found == 0 then
@@ -91,7 +91,7 @@ local function claim()
     wanted, looks = claim_lane(lane, wanted, looks, claimed)
   end
   looked_enough = looks == 0
-  if #claimed > 0 and lease > number('lease') then
+  if #claimed > 0 and is_shortest(meta.lease, lease) then
     meta_set('lease', lease)
   end
   return table.concat(claimed)
@@ -121,6 +121,7 @@ local function claim_again(since, claimed)
          string.sub(head, 25, 30) == since and string.sub(head, 37, 52) == OWNER then
         hand_out(id, head, bodies[i])
         later_two('ZADD', LEASES, lease_end, id)
+        later_two('HSET', HEADS, id, head_leased(head, lease))
         left = left - 1
       end
     end

@@ -34,6 +34,12 @@ local function completed_head(head, place, result, tail)
   return '\1\6' .. middle .. struct.pack('>I6', place) .. string.sub(head, 25, 30) .. tail
 end
 
+-- What all heads end with that are claimed here: the lease in the place of a place, the
+-- start, no end.
+local function claimed_tail(now48)
+  return struct.pack('>I6', lease) .. now48 .. NONE48 .. OWNER
+end
+
 local function claimed_head(head, body, tail)
   if not head then
     local flags, priority = string.byte(body, 26, 27)
