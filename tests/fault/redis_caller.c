@@ -43,9 +43,9 @@ const struct redis_row redis_rows[] = {
     { "CROSSSLOT Keys in request don't hash to the same slot", REDIS_REFUSED,
       PAWL_EFORMAT, "two slots" },
     { "WRONGTYPE Operation against a key holding the wrong kind of value" IN_SCRIPT,
-      REDIS_BROKEN, PAWL_EUNKNOWN, "overwritten" },
+      REDIS_DAMAGED, PAWL_EUNKNOWN, "overwritten" },
     { "ERR user_script:7: attempt to index local 'x' (a nil value)" IN_SCRIPT,
-      REDIS_BROKEN, PAWL_EUNKNOWN, "a script failed" },
+      REDIS_DAMAGED, PAWL_EUNKNOWN, "a script failed" },
     { "ERR The user executing the script can't run this command or subcommand" IN_SCRIPT,
       REDIS_BROKEN, PAWL_EUNKNOWN, "doctor --acl" },
 };
@@ -121,6 +121,7 @@ enum pawl_status caller_call(struct caller *caller)
 
     freeReplyObject(caller->reply);
     caller->reply = NULL;
+    caller->call.maybe = false; /* each is one of its own */
     status = redis_call(&caller->client, &caller->call, &caller->reply, &caller->err);
     ck_assert_int_eq(status == PAWL_OK, caller->reply != NULL);
     return status;

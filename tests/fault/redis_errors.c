@@ -56,33 +56,38 @@ END_TEST
 
 /* A script fails in its midst: what it wrote before stays. So does, for all we know, what
  * a server did that answers with an error unknown to us. Who only reads has nothing to
- * doubt. */
+ * doubt, nor, where a key is damaged, who looks before it writes. */
 START_TEST(failed_inside)
 {
     static const struct {
         const char *reply, *says;
-        enum pawl_status reading;
+        enum pawl_status reading, looking_first;
     } rows[FAILED_INSIDE] = {
         { "ERR The user executing the script can't access at least one of the keys "
           "mentioned in the command script: 2f2323, on @user_script:1.",
-          "doctor --acl", PAWL_EDENIED },
+          "doctor --acl", PAWL_EDENIED, PAWL_EUNKNOWN },
         { "WRONGTYPE Operation against a key holding the wrong kind of value script: "
-          "2f2323, on @user_script:1.", "overwritten by somebody else", PAWL_ECORRUPT },
+          "2f2323, on @user_script:1.", "overwritten by somebody else", PAWL_ECORRUPT,
+          PAWL_ECORRUPT },
         { "ERR user_script:7: attempt to index local 'x' (a nil value) script: 2f2323, "
-          "on @user_script:7.", "a script failed", PAWL_ECORRUPT },
-        { "STRANGE of a later version", "pawl does not know", PAWL_ECORRUPT },
+          "on @user_script:7.", "a script failed", PAWL_ECORRUPT, PAWL_ECORRUPT },
+        { "STRANGE of a later version", "pawl does not know", PAWL_ECORRUPT,
+          PAWL_EUNKNOWN },
     };
     struct caller caller;
 
     caller_open(&caller, (struct plan){ .name = "EVALSHA", .reply = rows[_i].reply,
-                                        .times = 2 }, LONG_DEADLINE);
+                                        .times = 3 }, LONG_DEADLINE);
     ck_assert_int_eq(caller_call(&caller), PAWL_EUNKNOWN);
     caller_says(&caller, "maybe done in part");
+    caller_says(&caller, rows[_i].says);
+    caller.call.looks_first = true;
+    ck_assert_int_eq(caller_call(&caller), rows[_i].looking_first);
     caller_says(&caller, rows[_i].says);
     caller.call.reads = true;
     ck_assert_int_eq(caller_call(&caller), rows[_i].reading);
     caller_says(&caller, rows[_i].says);
-    ck_assert_int_eq(caller_sent(&caller, "EVALSHA"), 2);
+    ck_assert_int_eq(caller_sent(&caller, "EVALSHA"), 3);
     caller_close(&caller);
 }
 END_TEST
@@ -266,7 +271,8 @@ END_TEST
 static void in_midst(const char *reply, bool cut, enum redis_action action,
                      enum pawl_status status)
 {
-    bool helps = action != REDIS_REFUSED && action != REDIS_BROKEN;
+    bool helps = action != REDIS_REFUSED && action != REDIS_DAMAGED &&
+                 action != REDIS_BROKEN;
     struct redis_call calls[CALLS];
     redisReply *replies[CALLS];
     enum pawl_status statuses[CALLS], answer;

@@ -1,14 +1,16 @@
 /* test_redis_half.c - a script that cannot go on because somebody overwrote a key of
  * the queue. What it wrote before stays, so a step that is sent again, when the key is
- * mended, must come out whole. */
+ * mended, must come out whole. A put finds it out before it writes. */
 #include <check.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "fake_clock.h"
+#include "pawl.h"
 #include "program.h"
 #include "redis_server.h"
 #include "storage/storage.h"
+#include "util/clock.h"
 
 #define START INT64_C(1700000000000)
 #define JOBS  4
@@ -64,6 +66,15 @@ static void mend(const char *key)
 static void assert_unknown(enum pawl_status status, const struct pawl_error *err)
 {
     ck_assert_int_eq(pawl_status_class(status), PAWL_CLASS_UNKNOWN);
+    ck_assert_msg(strstr(err->message, "overwritten by somebody else") != NULL, "%s",
+                  err->message);
+}
+
+/* Nothing of it was done, and the same again does not help: that is damage. */
+static void assert_damage(enum pawl_status status, const struct pawl_error *err)
+{
+    ck_assert_msg(status == PAWL_ECORRUPT, "%s: %s", pawl_status_name(status),
+                  err->message);
     ck_assert_msg(strstr(err->message, "overwritten by somebody else") != NULL, "%s",
                   err->message);
 }
@@ -124,9 +135,31 @@ START_TEST(brought_in_whole)
 }
 END_TEST
 
-static const char *const put_keys[] = { "pending:5", "scheduled", "keys", "key_times" };
+static const char *const put_keys[] = { "jobs", "sessions", "pending:5", "scheduled",
+                                        "keys", "key_times", "wake" };
 
-/* The same of a put. */
+/* Somebody sleeps, and is to be woken. */
+static void make_hungry(void)
+{
+    redis_server_do(&server, "HSET pawl:{mail}:meta hungry 1");
+}
+
+static struct pawl_new_job new_job(void)
+{
+    return (struct pawl_new_job){ .id = pawl_id_new(queue, START), .queue = queue,
+                                  .type = "t", .priority = 5, .max_attempts = 3 };
+}
+
+static void assert_nothing_put(void)
+{
+    static const char *const keys[] = { "jobs", "sessions", "pending:5", "scheduled",
+                                        "keys", "key_times" };
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
+        ck_assert_int_eq(number_of("EXISTS", keys[i]), 0);
+}
+
+/* A put finds that out before it writes: it has certainly not stored anything, and says
+ * so. */
 START_TEST(put_whole)
 {
     struct pawl_new_job jobs[2];
@@ -135,21 +168,66 @@ START_TEST(put_whole)
                            .job_count = 2 };
     struct pawl_error err = { 0 };
     overwrite(put_keys[_i]);
-    for (int i = 0; i < 2; i++)
-        jobs[i] = (struct pawl_new_job){ .id = pawl_id_new(queue, START), .queue = queue,
-                                         .type = "t", .priority = 5, .max_attempts = 3 };
+    make_hungry();
+    jobs[0] = jobs[1] = new_job();
+    jobs[1].id = pawl_id_new(queue, START);
     jobs[0].key = "k";
     jobs[0].key_ttl = 1000;
     jobs[1].delay = 1000;
-    assert_unknown(storage_put(store, &in, results, &err), &err);
-    ck_assert_int_eq(number_of("HLEN", "jobs"), 0);
+    assert_damage(storage_put(store, &in, results, &err), &err);
     mend(put_keys[_i]);
+    assert_nothing_put();
     ck_assert_msg(storage_put(store, &in, results, &err) == PAWL_OK, "%s", err.message);
     for (int i = 0; i < 2; i++)
         ck_assert_int_eq(results[i].status, PAWL_OK);
     ck_assert_int_eq(number_of("LLEN", "pending:5"), 1);
     ck_assert_int_eq(number_of("ZCARD", "scheduled"), 1);
     ck_assert_int_eq(number_of("ZCARD", "key_times"), 1);
+}
+END_TEST
+
+static const char *const put_one_keys[] = { "jobs", "sessions", "pending:5", "wake" };
+
+/* So does the put of a lone job, which has a script of its own. */
+START_TEST(put_one_whole)
+{
+    struct pawl_new_job job = new_job();
+    struct pawl_put_result result;
+    struct pawl_put in = { .queue = queue, .session = { { 7 } }, .seq = 1, .jobs = &job,
+                           .job_count = 1 };
+    struct pawl_error err = { 0 };
+    overwrite(put_one_keys[_i]);
+    make_hungry();
+    assert_damage(storage_put(store, &in, &result, &err), &err);
+    mend(put_one_keys[_i]);
+    assert_nothing_put();
+    ck_assert_msg(storage_put(store, &in, &result, &err) == PAWL_OK, "%s", err.message);
+    ck_assert_int_eq(result.status, PAWL_OK);
+    ck_assert_int_eq(number_of("HLEN", "jobs"), 1);
+    ck_assert_int_eq(number_of("LLEN", "pending:5"), 1);
+}
+END_TEST
+
+#define PATIENCE 60000 /* ms; many times what a call takes */
+
+/* An application is told at once, and not after it was tried again until its deadline. */
+START_TEST(enqueue_fails_at_once)
+{
+    struct pawl_options options = PAWL_OPTIONS_INIT;
+    struct pawl_new_job job = { .queue = queue, .payload = "x", .payload_size = 1 };
+    struct pawl *pawl = NULL;
+    struct pawl_error err = { 0 };
+    char url[1100];
+    overwrite(_i == 0 ? "pending:5" : "scheduled");
+    snprintf(url, sizeof url, "%s?fallback=off", server.url);
+    options.deadline = PATIENCE;
+    ck_assert_msg(pawl_open(url, &options, &pawl, &err) == PAWL_OK, "%s", err.message);
+    job.delay = _i == 0 ? 0 : 1000;
+    int64_t begun = clock_mono_ns();
+    assert_damage(pawl_enqueue(pawl, &job, NULL, &err), &err);
+    ck_assert_int_lt((clock_mono_ns() - begun) / 1000000, PATIENCE / 4);
+    ck_assert_int_eq(redis_server_number(&server, "SCARD pawl:queues"), 1);
+    pawl_close(pawl);
 }
 END_TEST
 
@@ -217,6 +295,9 @@ int main(void)
     tcase_add_loop_test(t, brought_in_whole, 0,
                         (int)(sizeof all_keys / sizeof *all_keys));
     tcase_add_loop_test(t, put_whole, 0, (int)(sizeof put_keys / sizeof *put_keys));
+    tcase_add_loop_test(t, put_one_whole, 0,
+                        (int)(sizeof put_one_keys / sizeof *put_one_keys));
+    tcase_add_loop_test(t, enqueue_fails_at_once, 0, 2);
     tcase_add_test(t, outcome_in_half);
     tcase_add_test(t, looking);
     suite_add_tcase(suite, t);

@@ -336,20 +336,55 @@ END_TEST
 
 /* --- grace -------------------------------------------------------------------------- */
 
+static void restart(void)
+{
+    redis_server_kill(&server);
+    redis_server_again(&server);
+}
+
 /* The server was away, and nobody could renew: for one lease nothing is over. */
 START_TEST(grace_after_restart)
 {
     put_many(plain("send"), 2, NULL);
     ck_assert_uint_eq(claim_by(store, 2), 2);
     sweep();
-    redis_server_kill(&server);
-    redis_server_again(&server);
+    restart();
     fake_clock_pass(&test_clock, LEASE + 5);
     ck_assert_uint_eq(sweep().recovered, 0);
     fake_clock_pass(&test_clock, LEASE - 1);
     ck_assert_uint_eq(sweep().recovered, 0);
     fake_clock_pass(&test_clock, 1);
     ck_assert_uint_eq(sweep().recovered, 2);
+}
+END_TEST
+
+static void claim_for(pawl_duration time)
+{
+    lease = time;
+    ck_assert_uint_eq(claim_by(store, 1), 1);
+    lease = LEASE;
+}
+
+/* For one of its own: a lease of a day beside it keeps no lost job back for a day. */
+START_TEST(grace_of_its_own)
+{
+    put_many(plain("send"), 3, NULL);
+    claim_for(DAY);
+    claim_for(LEASE);
+    claim_for(2 * LEASE);
+    sweep();
+    restart();
+    ck_assert_uint_eq(sweep().recovered, 0);
+    fake_clock_pass(&test_clock, LEASE - 1);
+    ck_assert_uint_eq(sweep().recovered, 0);
+    fake_clock_pass(&test_clock, 1);
+    ck_assert_uint_eq(sweep().recovered, 1);
+    fake_clock_pass(&test_clock, LEASE);
+    ck_assert_uint_eq(sweep().recovered, 1);
+    fake_clock_pass(&test_clock, DAY - 2 * LEASE - 1);
+    ck_assert_uint_eq(sweep().recovered, 0);
+    fake_clock_pass(&test_clock, 1);
+    ck_assert_uint_eq(sweep().recovered, 1);
 }
 END_TEST
 
@@ -379,8 +414,7 @@ START_TEST(grace_before_any_sweep)
 {
     makers[_i]();
     ck_assert_uint_eq(claim_by(store, 2), 1);
-    redis_server_kill(&server);
-    redis_server_again(&server);
+    restart();
     fake_clock_pass(&test_clock, LEASE + 5);
     ck_assert_uint_eq(sweep().recovered, 0);
     fake_clock_pass(&test_clock, LEASE);
@@ -396,8 +430,7 @@ START_TEST(no_grace_for_those_who_left)
     ck_assert_uint_eq(claim_by(leaving, 1), 1);
     sweep();
     storage_close(leaving);
-    redis_server_kill(&server);
-    redis_server_again(&server);
+    restart();
     ck_assert_uint_eq(sweep().recovered, 1);
 }
 END_TEST
@@ -447,8 +480,6 @@ static void set_back(const char *field, long long time)
 static void let_pass(long long time)
 {
     set_back("swept_at", time);
-    set_back("grace", time);
-    set_back("grace_from", time);
     redis_server_do(&server, "EVAL %s 1 pawl:{mail}:leases %lld",
                     "local all = redis.call('ZRANGE', KEYS[1], 0, -1) "
                     "for _, id in ipairs(all) do "
@@ -468,9 +499,7 @@ static void use_own_clock(void)
 
 static void claim_for_long(void)
 {
-    lease = LONG_LEASE;
-    ck_assert_uint_eq(claim_by(store, 1), 1);
-    lease = LEASE;
+    claim_for(LONG_LEASE);
 }
 
 /* A server that was frozen, or whose clock was set forward: nobody could renew. What
@@ -493,6 +522,53 @@ START_TEST(grace_after_freeze)
 }
 END_TEST
 
+/* So short a time that a longer lease beside it can do without a grace. */
+START_TEST(grace_beside_a_longer_lease)
+{
+    use_own_clock();
+    put_many(plain("send"), 2, NULL);
+    claim_for(10 * LONG_LEASE);
+    claim_for_long();
+    sweep();
+    let_pass(2 * LONG_LEASE);
+    ck_assert_uint_eq(sweep().recovered, 0);
+    let_pass(LONG_LEASE / 3);
+    sweep();
+    let_pass(LONG_LEASE / 3);
+    sweep();
+    let_pass(LONG_LEASE / 3);
+    ck_assert_uint_eq(sweep().recovered, 1);
+    ck_assert_int_eq(size_of("ZCARD", "leases"), 1);
+}
+END_TEST
+
+/* Who renewed in one grace has the next one as well; who did not is lost. */
+START_TEST(grace_after_renewal)
+{
+    struct pawl_id ids[2];
+    struct pawl_lease_ref ref = { .epoch = 1 };
+    struct pawl_renew in = { .queue = queue, .owner = { { 9 } }, .lease = LONG_LEASE,
+                             .leases = &ref, .lease_count = 1 };
+    enum pawl_status status;
+    struct pawl_error err = { 0 };
+    use_own_clock();
+    put_many(plain("send"), 2, ids);
+    ref.id = ids[0];
+    claim_for_long();
+    claim_for_long();
+    sweep();
+    let_pass(2 * LONG_LEASE);
+    ck_assert_uint_eq(sweep().recovered, 0);
+    must(storage_renew(store, &in, &status, &err), "renew", &err);
+    ck_assert_int_eq(status, PAWL_OK);
+    let_pass(2 * LONG_LEASE);
+    ck_assert_uint_eq(sweep().recovered, 1);
+    ck_assert_int_eq(size_of("ZCARD", "leases"), 1);
+    let_pass(2 * LONG_LEASE);
+    ck_assert_uint_eq(sweep().recovered, 1);
+}
+END_TEST
+
 /* Sweeps that are far apart, each a grace's beginning: what was over at the one before
  * is taken back. */
 START_TEST(rare_sweeps_recover)
@@ -510,13 +586,12 @@ START_TEST(rare_sweeps_recover)
 }
 END_TEST
 
-/* A clock that was a day ahead once: leases end by the clock as it is now, and a grace
- * that was begun then is none. */
+/* A clock that was a day ahead once: leases end by the clock as it is now. */
 START_TEST(clock_was_ahead)
 {
     use_own_clock();
     put_many(plain("send"), 1, NULL);
-    redis_server_do(&server, "HSET pawl:{mail}:meta now %lld grace %lld",
+    redis_server_do(&server, "HSET pawl:{mail}:meta now %lld swept_at %lld",
                     (long long)(clock_wall_ms() + DAY),
                     (long long)(clock_wall_ms() + DAY));
     claim_for_long();
@@ -541,8 +616,7 @@ START_TEST(long_lease_is_forgotten)
     ck_assert_uint_eq(sweep().recovered, 1);
     ck_assert_uint_eq(claim_by(store, 1), 1);
     sweep();
-    redis_server_kill(&server);
-    redis_server_again(&server);
+    restart();
     fake_clock_pass(&test_clock, LEASE);
     ck_assert_uint_eq(sweep().recovered, 0);
     fake_clock_pass(&test_clock, LEASE);
@@ -999,12 +1073,15 @@ int main(void)
     tcase_add_test(t, holes_behind_go);
     tcase_add_test(t, many_holes_are_passed);
     tcase_add_test(t, grace_after_restart);
+    tcase_add_test(t, grace_of_its_own);
     tcase_add_loop_test(t, grace_before_any_sweep, 0,
                         (int)(sizeof makers / sizeof *makers));
     tcase_add_test(t, no_grace_for_those_who_left);
     tcase_add_test(t, no_grace_at_first);
     tcase_add_test(t, renewal_keeps_time);
     tcase_add_test(t, grace_after_freeze);
+    tcase_add_test(t, grace_beside_a_longer_lease);
+    tcase_add_test(t, grace_after_renewal);
     tcase_add_test(t, rare_sweeps_recover);
     tcase_add_test(t, clock_was_ahead);
     tcase_add_test(t, long_lease_is_forgotten);

@@ -24,7 +24,7 @@ int64_t redis_call_until(const struct redis_client *client)
     return clock_mono_ns() + client->deadline * NS_PER_MS;
 }
 
-enum pawl_status redis_call(struct redis_client *client, const struct redis_call *call,
+enum pawl_status redis_call(struct redis_client *client, struct redis_call *call,
                             redisReply **out, struct pawl_error *err)
 {
     struct redis_tries tries;
@@ -33,6 +33,7 @@ enum pawl_status redis_call(struct redis_client *client, const struct redis_call
     status = redis_tries_init(&tries, client, call, redis_call_until(client), err);
     if (status == PAWL_OK)
         status = redis_tries_run(&tries, out, err);
+    call->maybe = tries.maybe;
     redis_tries_clear(&tries);
     return status;
 }

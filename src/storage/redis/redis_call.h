@@ -7,8 +7,8 @@
  *   EUNREACHABLE, EFULL, EIO, EDENIED, EFORMAT, ETIMEOUT   certainly not executed
  *   EUNKNOWN    maybe executed: it was sent, and no answer came; or maybe partly:
  *               a script failed in its midst, or the error is none that we know
- *   ECORRUPT    the same of a call that only reads: keys are not as FORMAT.md says.
- *               Where it was an ACL: EDENIED
+ *   ECORRUPT    the same of a call that only reads, or looks first: keys are not as
+ *               FORMAT.md says. Where it was an ACL, of one that reads: EDENIED
  *
  * With settings.replicas a change is answered when so many replicas have it, so a
  * failover cannot lose what was answered; while they are too few it is EUNKNOWN.
@@ -60,6 +60,11 @@ struct redis_call {
     bool repeatable; /* doing it twice is as good as once */
     bool reads;      /* changes nothing, and is repeatable: no answer is
                         EUNREACHABLE or ETIMEOUT, never EUNKNOWN */
+    bool looks_first; /* its script looks at all that it will write to before it writes:
+                         where it meets damage, nothing was done */
+    bool maybe;      /* an earlier try may have been executed, so that no refusal says
+                        that nothing was done. Set by redis_call(); a method that goes on
+                        with another call hands it on to that one */
     bool passing;    /* a failover may take it back: leases have a grace then, and
                         what was swept is swept again. No replica is waited for */
     int64_t until;   /* ns of clock_mono_ns(), 0: client->deadline from now. A method
@@ -70,10 +75,10 @@ struct redis_call {
 
 /* When a method that begins now must be over: for call->until. */
 int64_t redis_call_until(const struct redis_client *client);
-/* *out is the caller's, to freeReplyObject(). call->args stays the caller's. */
-enum pawl_status redis_call(struct redis_client *client,
-                            const struct redis_call *call, redisReply **out,
-                            struct pawl_error *err);
+/* *out is the caller's, to freeReplyObject(). call->args stays the caller's. Of `call`
+ * only `maybe` changes. */
+enum pawl_status redis_call(struct redis_client *client, struct redis_call *call,
+                            redisReply **out, struct pawl_error *err);
 /* The same for many calls: those to one server are sent together, so that all take
  * one round trip. replies[count] and statuses[count] are the caller's; the first
  * failure is also returned, with its message in err. */

@@ -182,16 +182,20 @@ enum pawl_status redis_conn_hear(struct redis_conn *conn, pawl_duration patience
     return receive(conn, &both, out, err);
 }
 
-bool redis_conn_out_of_step(const struct redis_conn *conn)
+bool redis_conn_out_of_step(const struct redis_conn *conn, struct pawl_error *err)
 {
-    return conn->stream.broken || conn->stream.early.len > 0 ||
-           redis_reader_holds(&conn->reader);
+    if (!conn->stream.broken && conn->stream.early.len == 0 &&
+        !redis_reader_holds(&conn->reader))
+        return false;
+    pawl_error_set(err, PAWL_EUNREACHABLE,
+                   "redis at %s sent a reply that nobody asked for", conn->stream.name);
+    return true;
 }
 
 bool redis_conn_readable(struct redis_conn *conn)
 {
     size_t size;
-    if (redis_conn_out_of_step(conn))
+    if (redis_conn_out_of_step(conn, NULL))
         return true;
     if (!redis_stream_stirs(&conn->stream, &size))
         return false;

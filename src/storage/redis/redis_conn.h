@@ -73,8 +73,8 @@ enum pawl_status redis_conn_hear(struct redis_conn *conn, pawl_duration patience
 bool redis_conn_readable(struct redis_conn *conn);
 
 /* Did it break, or does it hold bytes that nobody asked for? Without looking at the
- * socket. Whoever sent and received alike is to have none left. */
-bool redis_conn_out_of_step(const struct redis_conn *conn);
+ * socket. Whoever sent and received alike is to have none left. `err` says so then. */
+bool redis_conn_out_of_step(const struct redis_conn *conn, struct pawl_error *err);
 
 /* send and receive of a command given as texts, NULL at the end. */
 enum pawl_status redis_conn_ask(struct redis_conn *conn, int64_t deadline,

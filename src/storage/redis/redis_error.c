@@ -9,11 +9,12 @@
  *
  *   in a script  OOM, MISCONF, READONLY, NOREPLICAS: refused at the script's first
  *                write, so nothing was written, and they count as outside
- *   in a script  WRONGTYPE; "ERR user_script:1: ..." (a Lua error); "ERR The user
- *                executing the script can't run this command or subcommand" and
- *                "... can't access at least one of the keys" (an ACL; newer ones say
- *                "ERR ACL failure in script: ..."): earlier writes of the script
- *                stay, so these are REDIS_BROKEN
+ *   in a script  WRONGTYPE; "ERR user_script:1: ..." (a Lua error): earlier writes of
+ *                the script stay; REDIS_DAMAGED
+ *   in a script  "ERR The user executing the script can't run this command or
+ *                subcommand" and "... can't access at least one of the keys" (an ACL;
+ *                newer ones say "ERR ACL failure in script: ..."): so they do here;
+ *                REDIS_BROKEN
  *   outside      LOADING, BUSY, MASTERDOWN, NOSCRIPT, NOAUTH, WRONGPASS, NOPERM,
  *                NOPROTO, NOTBUSY, EXECABORT, max clients, unknown command, AUTH
  *                without a password, DB index, no Cluster, compiling, bad shebang
@@ -96,7 +97,7 @@ static const struct row rows[] = {
 
     { "ERR The user executing the script", REDIS_BROKEN, PAWL_EDENIED, LACKS },
     { "ERR ACL failure in script", REDIS_BROKEN, PAWL_EDENIED, LACKS },
-    { "WRONGTYPE", REDIS_BROKEN, PAWL_ECORRUPT,
+    { "WRONGTYPE", REDIS_DAMAGED, PAWL_ECORRUPT,
       "a key of the queue was overwritten by somebody else" },
     { "EXECABORT", REDIS_BROKEN, PAWL_ECORRUPT, "answered out of turn" },
     { "UNKILLABLE", REDIS_BROKEN, PAWL_ECORRUPT, "answered out of turn" },
@@ -106,7 +107,7 @@ static const struct row rows[] = {
 static const struct row denied_row = { "NOPERM", REDIS_REFUSED, PAWL_EDENIED, LACKS };
 static const struct row denied_inside_row = { "NOPERM", REDIS_BROKEN, PAWL_EDENIED,
                                               LACKS };
-static const struct row script_row = { "", REDIS_BROKEN, PAWL_ECORRUPT,
+static const struct row script_row = { "", REDIS_DAMAGED, PAWL_ECORRUPT,
                                        "a script failed" };
 static const struct row other_row = { "", REDIS_BROKEN, PAWL_ECORRUPT,
                                       "answers what pawl does not know" };

@@ -21,9 +21,12 @@ enum redis_action {
     REDIS_REFUSED,  /* certainly not executed, and trying again will not help:
                        OOM, MISCONF, NOAUTH, WRONGPASS, NOPERM, DENIED, NOPROTO,
                        unknown command, CROSSSLOT */
-    REDIS_BROKEN    /* maybe partly executed, or nonsense: WRONGTYPE, an error from
-                       inside a script, a right that was found missing in its midst.
-                       Must not happen; a call that writes is UNKNOWN then */
+    REDIS_DAMAGED,  /* a script met what it cannot work with: WRONGTYPE, a Lua error.
+                       Maybe partly executed, so that a call that writes is UNKNOWN
+                       then, unless its script looks before it writes */
+    REDIS_BROKEN    /* maybe partly executed, or nonsense: a right that was found missing
+                       in a script's midst, an error that is none of these. Must not
+                       happen; a call that writes is UNKNOWN then */
 };
 
 /* For whoever lacks a right. Who may not even open the store cannot ask pawl which. */

@@ -155,6 +155,9 @@ static bool likely_plain(struct redis_queue *queue, const struct pawl_exchange *
     return true;
 }
 
+/* exchange_plain.lua answers nil when it has done nothing. But a try of it whose answer
+ * was lost may have done all, which is why the next one is not plain: `call` remembers
+ * that, and no refusal of exchange.lua is one of the whole. */
 static enum pawl_status ask(struct redis_instance *self, struct redis_queue *queue,
                             const struct pawl_exchange *in, struct redis_call *call,
                             redisReply **reply, struct pawl_error *err)
@@ -193,8 +196,9 @@ enum pawl_status redis_exchange(struct pawl_storage *storage,
         return pawl_error_set(err, PAWL_ENOMEM, "out of memory for an owner");
     build(self, queue, in, &turn, &call);
     enum pawl_status status = ask(self, queue, in, &call, &reply, err);
-    if (status == PAWL_OK)
-        status = read_reply(reply, in, out, &rest, err);
+    /* The turn is not over then, and the outcomes are sent again: nothing is lost. */
+    if (status == PAWL_OK && read_reply(reply, in, out, &rest, err) != PAWL_OK)
+        status = redis_unread(err);
     freeReplyObject(reply);
     redis_args_clear(&call.args);
     if (status < 0)

@@ -24,7 +24,8 @@ static enum pawl_status bad_reply(const struct redis_instance *self,
                           in->queue);
 }
 
-/* `from`: where to go on; 0: there is no more. */
+/* `from`: where to go on; 0: there is no more. The script holds nothing that this could
+ * not read (lua/lib/readable.lua). */
 static enum pawl_status read_jobs(struct redis_instance *self,
                                   const struct pawl_take_out *in,
                                   const redisReply *reply,
@@ -103,8 +104,8 @@ static enum pawl_status hold(struct redis_instance *self,
     redis_args_number(&call.args, PAWL_HOLD_BYTES);
     call.repeatable = !in->only_new; /* held again is handed over again */
     enum pawl_status status = redis_call(&self->client, &call, &reply, err);
-    if (status == PAWL_OK)
-        status = read_jobs(self, in, reply, out, from, err);
+    if (status == PAWL_OK && read_jobs(self, in, reply, out, from, err) != PAWL_OK)
+        status = redis_unread(err);
     freeReplyObject(reply);
     redis_args_clear(&call.args);
     return status;
@@ -143,8 +144,8 @@ static enum pawl_status settle(struct redis_instance *self,
     redis_add_digests(&call.args, in->digests, in->id_count);
     redis_args_add(&call.args, &in->heir, sizeof in->heir);
     enum pawl_status status = redis_call(&self->client, &call, &reply, err);
-    if (status == PAWL_OK)
-        status = read_results(self, in, reply, out, err);
+    if (status == PAWL_OK && read_results(self, in, reply, out, err) != PAWL_OK)
+        status = redis_unread(err);
     freeReplyObject(reply);
     redis_args_clear(&call.args);
     return status;

@@ -73,7 +73,8 @@ static enum pawl_status judge(const struct greeting *self, const redisReply *rep
             "redis at %.80s: user '%.40s' has no right to %s; " REDIS_RIGHTS_ADVICE,
             self->name, self->login->user[0] ? self->login->user : "default",
             command);
-    if (action == REDIS_BROKEN) /* no script ran, so nothing is damaged */
+    /* No script ran, so nothing is damaged. */
+    if (action == REDIS_DAMAGED || action == REDIS_BROKEN)
         status = strcmp(command, "AUTH") == 0 ? PAWL_EDENIED : PAWL_EFORMAT;
     return redis_error_say(reply, status, redis_conn_address(self->conn), err);
 }

@@ -286,14 +286,6 @@ static enum pawl_status obtain(struct redis_pool *pool, struct pool_need *need,
     return PAWL_OK;
 }
 
-static void say_out_of_step(const struct redis_pool *pool, struct pawl_error *err)
-{
-    char name[REDIS_NAME_SIZE];
-    redis_address_format(&pool->dial.address, name, sizeof name);
-    pawl_error_set(err, PAWL_EUNREACHABLE,
-                   "redis at %s sent a reply that nobody asked for", name);
-}
-
 /* --- the door ------------------------------------------------------------------ */
 
 enum pawl_status redis_pool_take(struct redis_pool *pool, int64_t deadline,
@@ -317,10 +309,8 @@ void redis_pool_give(struct redis_pool *pool, struct redis_conn *conn,
                      const struct pawl_error *broken)
 {
     struct pawl_error out_of_step;
-    if (!broken && redis_conn_out_of_step(conn)) {
-        say_out_of_step(pool, &out_of_step);
+    if (!broken && redis_conn_out_of_step(conn, &out_of_step))
         broken = &out_of_step;
-    }
     pthread_mutex_lock(&pool->mutex);
     struct pool_slot *slot = pool->slots;
     while (slot->conn != conn) {

@@ -70,7 +70,8 @@ static void build_one(struct redis_instance *self, const struct redis_queue *que
     *call = (struct redis_call){ .script = &redis_script_put_one,
                                  .slot = queue->slot,
                                  .until = until,
-                                 .repeatable = true };
+                                 .repeatable = true,
+                                 .looks_first = true };
     for (size_t i = 0; i < COUNT_OF(keys_of_all); i++)
         add_key(call, queue, (int)keys_of_all[i]);
     add_key(call, queue, REDIS_KEY_LINE_FIRST + job->priority - 1);
@@ -89,7 +90,8 @@ static void build(struct redis_instance *self, const struct redis_queue *queue,
     *call = (struct redis_call){ .script = &redis_script_put,
                                  .slot = queue->slot,
                                  .until = until,
-                                 .repeatable = true };
+                                 .repeatable = true,
+                                 .looks_first = true };
     for (size_t i = 0; i < in->job_count; i++) {
         used[in->jobs[i].priority] = true;
         few = few || needs_few(&in->jobs[i]);
@@ -123,7 +125,7 @@ enum one { ONE_STORED = 1, ONE_NO_QUEUE = 0, ONE_KNOWN = 2 }; /* put_one.lua */
 static enum pawl_status put_one(struct redis_instance *self,
                                 const struct redis_queue *queue,
                                 const struct pawl_put *in, int64_t until,
-                                long long *answer,
+                                long long *answer, bool *maybe,
                                 struct pawl_error *err)
 {
     struct redis_call call;
@@ -132,6 +134,7 @@ static enum pawl_status put_one(struct redis_instance *self,
     enum pawl_status status = redis_call(&self->client, &call, &reply, err);
     if (status == PAWL_OK)
         *answer = reply->integer;
+    *maybe = call.maybe;
     freeReplyObject(reply);
     redis_args_clear(&call.args);
     return status;
@@ -139,13 +142,14 @@ static enum pawl_status put_one(struct redis_instance *self,
 
 static enum pawl_status put_all(struct redis_instance *self,
                                 const struct redis_queue *queue,
-                                const struct pawl_put *in, int64_t until,
+                                const struct pawl_put *in, int64_t until, bool maybe,
                                 struct pawl_put_result *results,
                                 struct pawl_error *err)
 {
     struct redis_call call;
     redisReply *reply = NULL;
     build(self, queue, in, until, &call);
+    call.maybe = maybe;
     enum pawl_status status = redis_call_making(self, queue, &call, &reply, err);
     if (status == PAWL_OK)
         status = redis_session_read(reply, in->queue, in->seq, results,
@@ -163,23 +167,14 @@ enum pawl_status redis_put(struct pawl_storage *storage, const struct pawl_put *
     enum pawl_status status = PAWL_OK;
     int64_t until = redis_call_until(&self->client);
     long long answer = ONE_NO_QUEUE;
+    bool maybe = false; /* stored by a try of put_one.lua whose reply was lost */
     if (queue == NULL)
         return PAWL_ENOMEM;
     for (size_t i = 0; i < in->job_count; i++)
         results[i] = (struct pawl_put_result){ PAWL_OK, in->jobs[i].id };
     if (in->job_count == 1 && !needs_few(in->jobs))
-        status = put_one(self, queue, in, until, &answer, err);
+        status = put_one(self, queue, in, until, &answer, &maybe, err);
     if (status < 0 || answer == ONE_STORED)
         return status;
-    status = put_all(self, queue, in, until, results, err);
-    /* A try of put_one.lua whose reply was lost may have stored it: that this call did
-     * not get through does not say that it is not. */
-    if (answer == ONE_KNOWN && status < 0 && status != PAWL_ETOOOLD &&
-        status != PAWL_EINVAL) {
-        pawl_error_prefix(err, "maybe stored");
-        status = PAWL_EUNKNOWN;
-        if (err)
-            err->status = status;
-    }
-    return status;
+    return put_all(self, queue, in, until, maybe, results, err);
 }

@@ -35,12 +35,14 @@ static int add_store_key(const struct redis_instance *self,
     return redis_key_slot(key, prefix_size + name_size);
 }
 
-/* Write down that the queue exists (the set of all queues). */
-static enum pawl_status register_queue(struct redis_instance *self,
-                                       const char *queue, int64_t until,
+/* Write down that the queue exists (the set of all queues), for `making`, which found
+ * that it does not. */
+static enum pawl_status register_queue(struct redis_instance *self, const char *queue,
+                                       const struct redis_call *making,
                                        struct pawl_error *err)
 {
-    struct redis_call call = { .repeatable = true, .until = until };
+    struct redis_call call = { .repeatable = true, .until = making->until,
+                               .maybe = making->maybe };
     redisReply *reply = NULL;
     redis_args_text(&call.args, "SADD");
     call.slot = add_store_key(self, &call.args, "queues");
@@ -131,11 +133,21 @@ enum pawl_status redis_call_making(struct redis_instance *self,
         return status;
     }
     freeReplyObject(reply);
-    status = register_queue(self, queue->name, call->until, err);
+    status = register_queue(self, queue->name, call, err);
     if (status != PAWL_OK)
         return status;
     call->run_id_word = call->key_count + 2;
     return redis_call(&self->client, call, out, err);
+}
+
+enum pawl_status redis_unread(struct pawl_error *err)
+{
+    pawl_error_prefix(err, "done, but not understood");
+    if (err != NULL) {
+        err->status = PAWL_EUNKNOWN;
+        err->native = PAWL_NATIVE_ANSWERED;
+    }
+    return PAWL_EUNKNOWN;
 }
 
 /* --- open and close ----------------------------------------------------------- */

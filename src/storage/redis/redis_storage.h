@@ -55,6 +55,10 @@ enum pawl_status redis_call_making(struct redis_instance *self,
                                    struct redis_call *call, redisReply **out,
                                    struct pawl_error *err);
 
+/* The script has answered, so that it is done, but the answer cannot be read, as `err`
+ * says: EUNKNOWN, by a server that is not away. */
+enum pawl_status redis_unread(struct pawl_error *err);
+
 enum pawl_status redis_put(struct pawl_storage *, const struct pawl_put *,
                            struct pawl_put_result *, struct pawl_error *);
 enum pawl_status redis_exchange(struct pawl_storage *, const struct pawl_exchange *,

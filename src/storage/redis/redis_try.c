@@ -51,14 +51,20 @@ enum pawl_status redis_tries_init(struct redis_tries *tries, struct redis_client
     *tries = (struct redis_tries){ .client = client, .call = call,
                                    .started = clock_mono_ns(),
                                    .deadline = call->until ? call->until : deadline,
-                                   .retries = client->settings.max_retries };
-    if (call->until && call->until - tries->started < LEAST_NS)
-        return pawl_error_set(err, PAWL_ETIMEOUT, "no time is left to ask redis at %s",
-                              client->settings.where);
+                                   .retries = client->settings.max_retries,
+                                   .maybe = call->maybe };
+    if (call->until && call->until - tries->started < LEAST_NS) {
+        pawl_error_set(&tries->failed, PAWL_ETIMEOUT,
+                       "no time is left to ask redis at %s", client->settings.where);
+        return redis_tries_end(tries, err);
+    }
     words->argv = args->failed ? NULL : malloc(count * sizeof *words->argv);
     words->sizes = args->failed ? NULL : malloc(count * sizeof *words->sizes);
-    if (!words->argv || !words->sizes)
-        return pawl_error_set(err, PAWL_ENOMEM, "out of memory for a request to redis");
+    if (!words->argv || !words->sizes) {
+        pawl_error_set(&tries->failed, PAWL_ENOMEM,
+                       "out of memory for a request to redis");
+        return redis_tries_end(tries, err);
+    }
     words->count = (int)count;
     if (call->script) {
         const char *end = redis_digits_write(words->key_count,

@@ -30,7 +30,8 @@ struct redis_tries {
     struct redis_pool *sent_to; /* MOVED, ASK: where the next try goes; else NULL */
     bool asking;                /* ... ASK */
     bool of_slot;               /* `failed` says nothing of the server's other slots */
-    bool maybe;                 /* a try may have been executed */
+    bool maybe;                 /* a try may have been executed, of this call or of one
+                                   that it goes on from */
     bool partly;                /* one failed when it may have begun */
     struct pawl_error failed;   /* the latest failure */
 };
@@ -44,7 +45,8 @@ enum redis_verdict {
 };
 
 /* `deadline` is that of a call that says none. ENOMEM: the words found no room.
- * ETIMEOUT: the call's time is over already. redis_tries_clear() in any case. */
+ * ETIMEOUT: the call's time is over already. Or EUNKNOWN, if it goes on from one that may
+ * have been executed. redis_tries_clear() in any case. */
 enum pawl_status redis_tries_init(struct redis_tries *tries, struct redis_client *client,
                                   const struct redis_call *call, int64_t deadline,
                                   struct pawl_error *err);

@@ -47,7 +47,8 @@ enum redis_verdict redis_tries_judge(struct redis_tries *tries, const redisReply
     redis_error_say(reply, status, address, &tries->failed);
     tries->of_slot = action == REDIS_MOVED || action == REDIS_ASK ||
                      action == REDIS_SLOT_LATER;
-    if (action == REDIS_BROKEN)
+    if (action == REDIS_BROKEN ||
+        (action == REDIS_DAMAGED && !tries->call->looks_first))
         tries->partly = true;
     switch (action) {
     case REDIS_MOVED:

@@ -3,7 +3,7 @@
 -- not come here, but are done by exchange_plain.lua.
 --
 -- Words and replies: lib/outcome.lua.
--- include: outcome, step, line, job
+-- include: outcome, slice, lease, step, line, job
 
 if not meta_read() then
   return { string.rep('s', outcomes), 0, 0, 0, 0 }

@@ -7,7 +7,7 @@
 --
 -- Words and replies: lib/outcome.lua. It does without the library of the others:
 -- making their functions takes as long as five jobs.
--- include: outcome
+-- include: outcome, slice, lease
 
 local call = redis.call
 local META, JOBS, HEADS, ERRORS, RESULTS = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
@@ -93,7 +93,8 @@ end
 
 -- Claims, from the lanes' lists, of jobs whose ttl is not over.
 local reply, at = { '', 0, 0, 0, 0 }, 5
-local bytes, before_lane = 0, 0 -- of the bodies; how many were claimed before
+local bytes, slice = 0, SLICE_FIRST -- of the bodies; how many are read next
+local before_lane = 0 -- how many were claimed before
 local claimed, taken, leases, with_more = {}, {}, {}, nil
 if most > 0 then
   local before = call('HGET', CLAIMS, CLAIM_FIELD)
@@ -102,7 +103,7 @@ if most > 0 then
     return false
   end
   local lease_end = string.format('%.0f', steady + lease)
-  local tail = NONE48 .. now48 .. NONE48 .. OWNER
+  local tail = claimed_tail(now48)
   local last = tostring(most - 1) -- as text: numbers are slow to hand to a command
   -- Most queues use the middle lane only: one look at those above it, all at once.
   local above = call('EXISTS', unpack(KEYS, LINES + 1, LINES + 4))
@@ -112,11 +113,12 @@ if most > 0 then
       is_plain = is_plain and (meta['holes:' .. lane] or '0') == '0'
       taken[lane] = 0
     end
-    local from, slice = 1, FIRST_SLICE
+    local from = 1
     while is_plain and from <= #ids and bytes < BODIES_MOST do
       local to = math.min(from + slice - 1, #ids)
       local befores = call('HMGET', HEADS, unpack(ids, from, to))
       local bodies = call('HMGET', JOBS, unpack(ids, from, to))
+      local bytes_before = bytes
       for i = 1, #bodies do
         local id, before, body = ids[from + i - 1], befores[i], bodies[i]
         if not body or #body < BODY_LEAST or (before and #before ~= HEAD_SIZE) then
@@ -143,7 +145,8 @@ if most > 0 then
           break
         end
       end
-      from, slice = to + 1, 4 * slice
+      slice = slice_after(#bodies, bytes - bytes_before, BODIES_MOST - bytes)
+      from = to + 1
     end
     if #ids > 0 then
       taken[lane] = #claimed - before_lane
@@ -191,7 +194,7 @@ for lane, count in pairs(taken) do -- nothing but jobs stands there: no hole
 end
 if #claimed > 0 then
   call('ZADD', LEASES, unpack(leases))
-  if lease > (tonumber(meta.lease) or 0) then
+  if is_shortest(meta.lease, lease) then
     new_meta[#new_meta + 1] = 'lease'
     new_meta[#new_meta + 1] = lease
   end

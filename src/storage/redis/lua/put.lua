@@ -50,7 +50,6 @@ local now48 = struct.pack('>I6', now)
 
 local begin = '\1' .. now48 .. now48 .. NONE48 -- of a body without times of its own
 local codes -- once a job is not stored: a byte of status for each, and the holder's id
-local has_news = false
 
 -- --- reading -------------------------------------------------------------------------
 
@@ -180,14 +179,18 @@ for i = 1, COUNT do
   end
 end
 
--- A key that somebody overwrote with another type is found before the first write, those
--- that were not read above by this: a job that is known has been stored, to this script
--- when it comes again, and must be in its place then.
+-- A key that somebody overwrote with another type is found before a job is stored, those
+-- that were not read above by this: then nothing was done, and the caller is told so.
+-- Whoever sleeps is woken first for the same reason; it sees the jobs all the same.
 if scheduled then
   redis.call('ZCARD', SCHEDULED)
 end
 if keyed then
   redis.call('ZCARD', UNIQUE_TIMES)
+end
+if hungry and words > 0 then
+  redis.call('XADD', WAKE, 'MAXLEN', 1, '*', '', '')
+  redis.call('HDEL', META, 'hungry')
 end
 
 local function write_all(command, key, values)
@@ -209,7 +212,6 @@ if keyed then
   write_all('ZADD', UNIQUE_TIMES, new_times)
   write_all('ZREM', UNIQUE_TIMES, no_times)
 end
-has_news = words > 0
 
 -- --- what is written of every put ---------------------------------------------------
 
@@ -226,9 +228,5 @@ if not exists then
   redis.call('HSET', META, 'format', 1, 'now', now, 'server', ARGV[3])
 elseif now > time_before then
   redis.call('HSET', META, 'now', now)
-end
-if hungry and has_news then
-  redis.call('XADD', WAKE, 'MAXLEN', 1, '*', '', '')
-  redis.call('HDEL', META, 'hungry')
 end
 return codes or { ok = 'OK' }

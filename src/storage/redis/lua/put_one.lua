@@ -24,6 +24,15 @@ elseif (before and #before >= 18 and struct.unpack('>I8', before) >= SEQ) or
   return 2
 end
 
+-- From here on it writes. Of the keys that somebody may have overwritten with another
+-- type two were not read: what writes to them comes first, and stores no job if it
+-- fails.
+if meta[3] then
+  call('XADD', KEYS[4], 'MAXLEN', 1, '*', '', '')
+  call('HDEL', META, 'hungry')
+end
+local place = 2 ^ 44 + (meta[4] or 0) + call('RPUSH', KEYS[5], ID) - 1
+
 local now, time_before = tonumber(ARGV[1]), tonumber(meta[2]) or 0
 if not now then
   local time = call('TIME')
@@ -35,11 +44,6 @@ else
   now = time_before
 end
 
-local place = 2 ^ 44 + (meta[4] or 0) + call('RPUSH', KEYS[5], ID) - 1
 call('HSET', JOBS, ID, pack('>BI6I6I6I6', 1, now, now, 0, place) .. ARGV[6])
 call('HSET', SESSIONS, SESSION, pack('>I8I6I4', SEQ, now, 1))
-if meta[3] then
-  call('XADD', KEYS[4], 'MAXLEN', 1, '*', '', '')
-  call('HDEL', META, 'hungry')
-end
 return 1

@@ -3,7 +3,7 @@
 --
 -- ARGV: clock, owner, lease, the leases in one word: id and epoch (u32) of each.
 -- Replies: a letter for each: o for OK, s for STALE, c for CANCEL_ASKED.
--- include: step
+-- include: step, lease
 
 local OWNER, lease, NAMED = ARGV[3], tonumber(ARGV[4]), ARGV[5]
 local PROCESSING, CANCEL_ASKED = 4, 1
@@ -17,9 +17,11 @@ if not meta_read() then
 end
 local _, steady = clock()
 local lease_end = string.format('%.0f', steady + lease)
+local lease48 = struct.pack('>I6', lease)
 
 local heads, ends = read_all('HMGET', HEADS, ids), read_all('ZMSCORE', LEASES, ids)
 local letters, extended = {}, {}
+local saved = {} -- heads of those that had another lease, or a grace
 for i = 1, #ids do
   local head = heads[i]
   letters[i] = 's'
@@ -29,12 +31,17 @@ for i = 1, #ids do
     if ends[i] ~= '-inf' then -- the owner is gone: that stays so
       extended[#extended + 1] = lease_end
       extended[#extended + 1] = ids[i]
+      if string.sub(head, 19, 24) ~= lease48 then
+        saved[#saved + 1] = ids[i]
+        saved[#saved + 1] = head_leased(head, lease)
+      end
     end
   end
 end
 
 write_all('ZADD', LEASES, extended)
-if #extended > 0 and lease > number('lease') then
+write_all('HSET', HEADS, saved)
+if #extended > 0 and is_shortest(meta.lease, lease) then
   meta_set('lease', lease)
 end
 flush()

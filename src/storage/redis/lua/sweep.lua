@@ -5,7 +5,7 @@
 --
 -- ARGV: clock, limit, max_crashes, retention, run_id of this server.
 -- Replies: promoted, recovered, killed, expired, removed, more, next_at.
--- include: step, line, job, walk, order
+-- include: step, line, job, lease, walk, order
 
 local limit, max_crashes = tonumber(ARGV[3]), tonumber(ARGV[4])
 local run_id = ARGV[6]
@@ -77,19 +77,44 @@ end
 
 -- --- what was lost ------------------------------------------------------------------
 
+-- A lease that was not over at the sweep before ends no sooner than a whole one from now,
+-- if nobody could renew it for half of it. Once, until it is renewed: where sweeps are
+-- rare each would else begin one more grace, and no job would come back. Between two
+-- restarts it may be that nobody got to renew.
+local function give_grace(before, restarted)
+  local away, shortest = steady - before, nil
+  local ids = redis.call('ZRANGEBYSCORE', LEASES, '(' .. digits(math.min(before, steady)),
+                         '+inf')
+  local heads, ends = read_all('HMGET', HEADS, ids), read_all('ZMSCORE', LEASES, ids)
+  for i = 1, #ids do
+    local head = heads[i]
+    local place = head and #head == HEAD_SIZE and struct.unpack('>I6', head, 19)
+    local lease = place and place % GRACED
+    if lease and is_shortest(shortest, lease) then
+      shortest = lease
+    end
+    if lease and (restarted or (place < GRACED and away > lease / 2)) then
+      later_two('HSET', HEADS, ids[i], head_leased(head, lease + GRACED))
+      later_two('ZADD', LEASES, digits(math.max(ends[i], steady + lease)), ids[i])
+    end
+  end
+  flush()
+  if shortest then
+    meta_set('lease', shortest)
+  end
+end
+
 -- A server that was down or frozen, or has just become the master, let nobody renew,
 -- nor does a clock that was set forward. It shows by another run_id, or by no sweep for
--- half a lease: while a worker lives there is one each second, and no other step can
--- run before it and hide it. Then there is a grace of one longest lease.
-local function begin_grace()
-  local before, lease = number('swept_at'), number('lease')
+-- half of the shortest lease: while a worker lives there is one each second, and no
+-- other step can run before it and hide it.
+local function look_for_grace()
+  local before = number('swept_at')
   local restarted = run_id ~= '' and meta.server and meta.server ~= run_id
-  local late = ARGV[1] == '' and before > 0 and steady - before > lease / 2
-  if lease > 0 and (restarted or late) then
-    if not restarted or before >= number('grace') then
-      meta_set('grace_from', before)
-    end
-    meta_set('grace', steady + lease)
+  local late = ARGV[1] == '' and before > 0 and meta.lease and
+               steady - before > number('lease') / 2
+  if restarted or late then
+    give_grace(before, restarted)
   end
   if run_id ~= '' and meta.server ~= run_id then
     meta_set('server', run_id)
@@ -97,22 +122,11 @@ local function begin_grace()
   meta_set('swept_at', steady)
 end
 
--- Leases that ended up to then are over. In a grace, what was over before it began:
--- who sweeps once an hour would else begin one each time, and get no job back. A grace
--- that is further ahead than it can be is of a clock that was ahead.
-local function over_until()
-  local grace = number('grace')
-  if steady < grace and grace <= steady + number('lease') then
-    return math.min(steady, number('grace_from'))
-  end
-  return steady
-end
-
--- Without leases nobody needs the longest one. It only rises, so that one worker with
--- a lease of a day would else make each grace a day.
+-- Without leases there is no shortest one. It only falls, but for a grace, and one
+-- worker with a lease of a second would make each sweep look at all leases.
 local function forget_lease()
   if meta.lease and redis.call('ZCARD', LEASES) == 0 then
-    redis.call('HDEL', META, 'lease', 'grace', 'grace_from')
+    redis.call('HDEL', META, 'lease')
   end
 end
 
@@ -231,8 +245,8 @@ local function each_until_enough(ids, move)
 end
 
 each_until_enough(within_limit(due_ids()), promote)
-begin_grace()
-each_until_enough(within_limit(redis.call('ZRANGEBYSCORE', LEASES, '-inf', over_until(),
+look_for_grace()
+each_until_enough(within_limit(redis.call('ZRANGEBYSCORE', LEASES, '-inf', steady,
                                           'LIMIT', 0, limit + 1)), recover)
 lines_trim()
 forget_lease()

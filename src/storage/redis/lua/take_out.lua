@@ -10,14 +10,19 @@
 -- to look at, else 0; then for each job its id, head, body, errors and result, the head
 -- being of before it was held; tally, forget: the tally, or ''; else a letter for each
 -- id: o or n for OK, NOT_FOUND.
--- include: step, line, job, walk, tally
+-- include: slice, step, line, job, readable, walk, tally
 
 local kind, mover = ARGV[3], ARGV[4]
--- Jobs that are read at once: a job and its result may be large, so few at first.
-local HOLD_SLICE, HOLD_SLICE_BYTES, HOLD_SLICE_MOST = 20, 2 ^ 20, 500
 local HOLD_LOOKS = 20000 -- elements of lines that one call looks at in vain
+local ENTRY_SIZE = 23
 local ZEROES_8, ZEROES_28 = string.rep('\0', 8), string.rep('\0', 28)
 local exists = meta_read()
+
+-- Is this whole, as it is in `holds`?
+local function is_entry(entry)
+  local state = entry and #entry == ENTRY_SIZE and string.byte(entry, 17)
+  return state and state >= IN_SCHEDULED and state < HELD
+end
 
 -- --- hold ---------------------------------------------------------------------------
 
@@ -93,12 +98,9 @@ local function gather(from_states, place, only_new)
   return held, place
 end
 
--- Of a job that may be held: state, priority and place; nil: it is damaged. Most of the
--- time here goes by in taking records apart, so no more of them than is needed.
+-- Of a job that is to be held: state, priority and place; nil: it is damaged. Most of
+-- the time here goes by in taking records apart, so no more of them than is needed.
 local function where_is(head, body)
-  if not is_whole(head, body) then
-    return nil
-  end
   local state, priority, place
   if head then
     state, priority = string.byte(head, 2, 3)
@@ -141,20 +143,34 @@ local function hold_flush()
   hold_heads, hold_entries = {}, {}
 end
 
--- The head of a job that is held already, as it was before.
+-- The head of a job that is held already, as it was before; nil: it is damaged.
 local function head_before(id, head)
   local entry = redis.call('HGET', HOLDS, id)
-  if not head then -- somebody deleted it
-    return head
+  if not head or not is_entry(entry) then
+    return nil
   end
   return string.sub(head, 1, 1) .. string.sub(entry, 17, 17) .. string.sub(head, 3)
+end
+
+-- Hold it, unless it is held already. The head as it was before; false: it had none;
+-- nil: it is damaged.
+local function hold_or_again(id, head, body, is_held)
+  if is_held then
+    return head_before(id, head)
+  end
+  local state, priority, place = where_is(head, body)
+  if not state then
+    return nil
+  end
+  hold_one(id, head, body, state, priority, place)
+  return head
 end
 
 -- Add what was found to the reply, up to `limit` jobs; damaged ones are passed over.
 local function hand_over(held, limit, bytes_most, reply)
   local has_errors = redis.call('EXISTS', ERRORS) == 1
   local has_results = redis.call('EXISTS', RESULTS) == 1
-  local bytes, from, slice = 0, 1, HOLD_SLICE
+  local bytes, from, slice = 0, 1, SLICE_FIRST
   while from <= #ids and #reply <= limit and bytes < bytes_most do
     local part = { unpack(ids, from, math.min(from + slice - 1, #ids)) }
     local heads, bodies = read_all('HMGET', HEADS, part), read_all('HMGET', JOBS, part)
@@ -162,23 +178,24 @@ local function hand_over(held, limit, bytes_most, reply)
     local results = has_results and read_all('HMGET', RESULTS, part) or {}
     local before = bytes
     for i = 1, #part do
-      local state, priority, place = where_is(heads[i], bodies[i])
-      if state and #reply <= limit and bytes < bytes_most then
-        if from + i - 1 <= held then
-          heads[i] = head_before(part[i], heads[i])
-        else
-          hold_one(part[i], heads[i], bodies[i], state, priority, place)
-        end
-        bytes = bytes + #bodies[i] + #(errors[i] or '') + #(results[i] or '')
-        reply[#reply + 1] = { part[i], heads[i], bodies[i], errors[i] or false,
-                              results[i] or false }
+      if #reply > limit or bytes >= bytes_most then
+        break
+      end
+      local id, body, error, result = part[i], bodies[i], errors[i] or false,
+                                      results[i] or false
+      local head
+      if is_readable(id, heads[i], body, error) then
+        head = hold_or_again(id, heads[i], body, from + i - 1 <= held)
+      end
+      if head ~= nil then
+        bytes = bytes + #body + #(error or '') + #(result or '')
+        reply[#reply + 1] = { id, head, body, error, result }
       end
     end
-    hold_flush()
     from = from + #part
-    slice = math.floor(HOLD_SLICE_BYTES * #part / (bytes - before + 1))
-    slice = math.max(1, math.min(slice, HOLD_SLICE_MOST))
+    slice = slice_after(#part, bytes - before, bytes_most - bytes)
   end
+  hold_flush()
 end
 
 -- An answer without jobs says that there are none left. So if all that was found is
@@ -244,7 +261,7 @@ end
 
 -- Is this an entry of the mover's, and the job held and there?
 local function is_mine_whole(entry, head)
-  return entry and string.sub(entry, 1, 16) == mover and head and #head == HEAD_SIZE and
+  return is_entry(entry) and string.sub(entry, 1, 16) == mover and head and #head == HEAD_SIZE and
          string.byte(head, 2) == HELD
 end
 

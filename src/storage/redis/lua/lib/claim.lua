@@ -2,11 +2,12 @@
 -- more to who lost the reply.
 --
 -- The reply grows while it claims; errors and results are filled in at the end, since
--- few jobs have any. Whoever includes it has `now`, `steady`, `now48` and `keep`, and
--- the words of outcome.lua.
+-- few jobs have any. Whoever includes it has `now`, `steady`, `now48` and `keep`, the
+-- words of outcome.lua, and slice.lua.
 
 local reply = {} -- of the whole step
 local bytes = 0  -- of the bodies in it
+local slice = SLICE_FIRST
 local with_errors, with_results = {}, {} -- where in it errors and results go
 local lease_end = string.format('%.0f', steady + lease)
 
@@ -47,15 +48,16 @@ end
 -- of each are left.
 local function claim_lane(lane, wanted, looks, claimed)
   local saved, leases = later('HSET', HEADS), later('ZADD', LEASES)
-  local tail = NONE48 .. now48 .. NONE48 .. OWNER
+  local tail = claimed_tail(now48)
   while wanted > 0 and looks > 0 and bytes < BODIES_MOST do
-    local found = line_take(lane, math.min(wanted, looks, FIRST_SLICE))
+    local found = line_take(lane, math.min(wanted, looks, slice))
     if #found == 0 then
       break
     end
     looks = looks - #found
     local found_heads = read_all('HMGET', HEADS, found)
     local bodies = read_all('HMGET', JOBS, found)
+    local bytes_before = bytes
     for i = 1, #found do
       local id, head, body = found[i], found_heads[i], bodies[i]
       local sound = body and #body >= BODY_LEAST and (not head or #head == HEAD_SIZE)
@@ -73,6 +75,7 @@ local function claim_lane(lane, wanted, looks, claimed)
         hand_out(id, head, body)
       end
     end
+    slice = slice_after(#found, bytes - bytes_before, BODIES_MOST - bytes)
   end
   return wanted, looks
 end
@@ -88,7 +91,7 @@ local function claim()
     wanted, looks = claim_lane(lane, wanted, looks, claimed)
   end
   looked_enough = looks == 0
-  if #claimed > 0 and lease > number('lease') then
+  if #claimed > 0 and is_shortest(meta.lease, lease) then
     meta_set('lease', lease)
   end
   return table.concat(claimed)
@@ -102,9 +105,10 @@ local function claim_again(since, claimed)
   for at = 1 + 16 * handed_out, #claimed, 16 do
     again[#again + 1] = string.sub(claimed, at, at + 15)
   end
-  local left = most
-  for from = 1, #again, FIRST_SLICE do
-    local to = math.min(from + FIRST_SLICE - 1, #again)
+  local left, from = most, 1
+  while from <= #again do
+    local to = math.min(from + slice - 1, #again)
+    local bytes_before = bytes
     local found_heads = redis.call('HMGET', HEADS, unpack(again, from, to))
     local bodies = redis.call('HMGET', JOBS, unpack(again, from, to))
     for i = 1, #bodies do
@@ -117,9 +121,12 @@ local function claim_again(since, claimed)
          string.sub(head, 25, 30) == since and string.sub(head, 37, 52) == OWNER then
         hand_out(id, head, bodies[i])
         later_two('ZADD', LEASES, lease_end, id)
+        later_two('HSET', HEADS, id, head_leased(head, lease))
         left = left - 1
       end
     end
+    slice = slice_after(#bodies, bytes - bytes_before, BODIES_MOST - bytes)
+    from = to + 1
   end
 end
 

@@ -18,9 +18,8 @@ local outcomes = (#ARGV - FIRST_OUTCOME + 1) / 2
 local NONE48, FIRST_CLAIM = '\0\0\0\0\0\0', '\0\1\0\0\0\0\0\1' -- attempt, crashes, epoch
 
 -- No more bodies are read once a reply has so many bytes of them: a reply that takes
--- longer than the caller waits would never arrive. They are read in slices, small at
--- first, since how large they are is seen only then.
-local BODIES_MOST, FIRST_SLICE = 4 * 2 ^ 20, 64
+-- longer than the caller waits would never arrive.
+local BODIES_MOST = 4 * 2 ^ 20
 local BODY_LEAST, HEAD_SIZE = 30, 52 -- what is shorter is damaged
 
 -- A new head is put together from pieces of the old one, which takes half as long as
@@ -33,6 +32,12 @@ local function completed_head(head, place, result, tail)
     middle = string.char(priority, flags % 8 >= 4 and flags or flags + 4) .. rest
   end
   return '\1\6' .. middle .. struct.pack('>I6', place) .. string.sub(head, 25, 30) .. tail
+end
+
+-- What all heads end with that are claimed here: the lease in the place of a place, the
+-- start, no end.
+local function claimed_tail(now48)
+  return struct.pack('>I6', lease) .. now48 .. NONE48 .. OWNER
 end
 
 local function claimed_head(head, body, tail)
