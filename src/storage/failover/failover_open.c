@@ -101,35 +101,6 @@ static enum pawl_status look_where(struct failover *f, struct pawl_error *err)
     return f->where ? PAWL_OK : pawl_error_set(err, PAWL_ENOMEM, "out of memory");
 }
 
-static enum pawl_status open_spool(struct failover *f, struct pawl_error *err)
-{
-    struct pawl_storage_config config = f->config;
-    char usual[REGISTRY_URL_MAX], path[4200];
-    const char *url = f->settings.fallback;
-    enum pawl_status status = PAWL_OK;
-    struct breaker_times times;
-    bool is_file;
-
-    config.must_exist = false;
-    if (!url) {
-        status = registry_spool_url(f->where, usual, sizeof usual, err);
-        url = usual;
-    }
-    if (status == PAWL_OK)
-        status = storage_open(url, &config, NULL, &f->spool, err);
-    if (status == PAWL_OK && f->spool->ops->remote)
-        status = pawl_error_set(err, PAWL_EINVAL, "fallback is local, not '%s:'",
-                                f->spool->ops->scheme);
-    if (status != PAWL_OK)
-        return status;
-    times = (struct breaker_times){ f->settings.dwell, f->settings.trial,
-                                    failover_patience(f) };
-    is_file = f->spool->where && f->spool->where[0] == '/';
-    snprintf(path, sizeof path, "%s" BREAKER_SUFFIX, is_file ? f->spool->where : "");
-    return breaker_open(&f->breaker, is_file ? path : NULL, f->where,
-                        &times, err);
-}
-
 static const char *label_of(const struct pawl_storage_ops *ops)
 {
     return ops->label ? ops->label : ops->scheme;
@@ -212,7 +183,7 @@ static enum pawl_status open_both(struct failover *f, bool *no_spool,
 
     if (status != PAWL_OK)
         return status;
-    status = open_spool(f, err);
+    status = failover_open_spool(f, err);
     *no_spool = status != PAWL_OK && status != PAWL_EINVAL;
     if (status != PAWL_OK) {
         pawl_error_prefix(err, "fallback");

@@ -1,0 +1,74 @@
+#!/bin/sh
+# test_spool.sh - which file may be the spool of which Redis, and what is said of one that
+# may not, or cannot be used.
+. "${0%/*}/lib.sh"
+. "$root/tests/cli/lib_redis.sh"
+unset PAWL_FALLBACK
+
+back() {
+    redis_up --appendonly yes --appendfsync always
+}
+quick='dwell=20ms&trial=20ms'
+base=redis+unix://$socket
+one="$base?prefix=one%3A&$quick" two="$base?prefix=two%3A&$quick"
+payloads() { # URL : what lies there, past any spool
+    "$PAWL" --url "$1&fallback=off" --json list 2>/dev/null | field '[x["payload"] for x in all]'
+}
+
+# --- one file, two primaries -----------------------------------------------------------
+
+# Two prefixes of one server, and a file that a whole host names for all of them.
+back
+export PAWL_FALLBACK="sqlite:$work/fb.db"
+redis_down
+PAWL_URL=$one run enqueue for-one
+like "a job for one is spooled" "$code $out" "0 $id"
+back
+PAWL_URL=$two run drain
+refused "two may not drain it" 2 "pawl drain: PAWL_URL: fallback: it holds jobs for $base, prefix one:, not $base, prefix two:: give each a file of its own, or 'pawl drain' with the old URL first"
+PAWL_URL=$two run enqueue for-two
+refused "nor use it" 2 "pawl enqueue: PAWL_URL: fallback: it holds jobs for *"
+is "nothing went there" "$(payloads "$two")" "[]"
+PAWL_URL=$one run drain
+is "one drains it" "$code $(payloads "$one")" '0 ["for-one"]'
+
+# An empty one is taken over, unless a program has it open.
+PAWL_URL=$two run stats
+is "an empty one is taken over" "$code $err" "0 "
+PAWL_URL=$two "$PAWL" work -q idle -- true >/dev/null 2>&1 &
+worker=$!
+is_taken() {
+    PAWL_URL=$one run stats
+    test "$code" -eq 2
+}
+ok "but not from a worker" until_ok is_taken
+refused "and it says whose it is" 2 "pawl stats: PAWL_URL: fallback: it is in use by $base, prefix two:, and cannot be that of $base, prefix one:: give each a file of its own"
+kill -TERM $worker
+wait $worker
+PAWL_URL=$one run stats
+is "when that is gone it is" "$code $err" "0 "
+
+# The same store by another name is known again when it answers, and not before.
+redis_down
+PAWL_URL=$one run enqueue renamed
+is "spooled by the old name" "$code" 0
+ln -s redis.sock "$work/other.sock"
+other="redis+unix://$work/other.sock?prefix=one%3A&$quick"
+PAWL_URL=$other run stats
+refused "nobody answers: it may be any" 2 "*it holds jobs for $base, prefix one:, not redis+unix://$work/other.sock, prefix one:: *"
+back
+PAWL_URL=$other run drain
+like "the same store by a new name" "$code $err" "0 *1 drained"
+is "has it all" "$(payloads "$one")" '["for-one", "renamed"]'
+
+# Databases and kinds of a server are primaries of their own, and so have usual spools.
+unset PAWL_FALLBACK
+redis_down
+spools() {
+    ls "$XDG_STATE_HOME/pawl" | grep -c 'pawl-spool-.*\.db$'
+}
+for url in "$one" "$two" "$base?db=1" "$base" "redis+unix://:secret@$socket"; do
+    PAWL_URL=$url "$PAWL" enqueue x >/dev/null 2>&1
+done
+is "each has a spool, with a password or without" "$(spools)" 4
+finish
