@@ -71,4 +71,29 @@ for url in "$one" "$two" "$base?db=1" "$base" "redis+unix://:secret@$socket"; do
     PAWL_URL=$url "$PAWL" enqueue x >/dev/null 2>&1
 done
 is "each has a spool, with a password or without" "$(spools)" 4
+
+# --- no place for one ------------------------------------------------------------------
+
+# Nobody named the usual place: that there is none is no reason not to use a Redis.
+no_home() {
+    run_alone PATH="$PATH" PAWL_URL="$base" "$@"
+}
+run_alone() {
+    env -i "$@" >"$work/.out" 2>"$work/.err" </dev/null
+    code=$?
+    out=$(cat "$work/.out")
+    err=$(cat "$work/.err")
+}
+back
+no_home "$PAWL" enqueue -q homeless x
+like "without a home it is used" "$code $out" "0 $id"
+ok "which is one line" one_line
+like "and warned of" "$err" "*neither XDG_STATE_HOME nor HOME is set*"
+no_home XDG_STATE_HOME=/proc/none "$PAWL" stats -q homeless
+like "nor where none can be made" "$code $err" "0 *cannot make folder '/proc/none*"
+long=/$(printf %5000s | tr ' ' x)
+no_home XDG_STATE_HOME="$long" "$PAWL" stats -q homeless
+like "nor where its name is too long" "$code $err" "0 *the path of the default file is too long*"
+PAWL_URL="$base?fallback=sqlite:$work/none/spool.db" run stats
+refused "one that is named must be right" 2 "pawl stats: PAWL_URL: fallback: folder '$work/none' does not exist: make it first"
 finish

@@ -184,7 +184,9 @@ static enum pawl_status open_both(struct failover *f, bool *no_spool,
     if (status != PAWL_OK)
         return status;
     status = failover_open_spool(f, err);
-    *no_spool = status != PAWL_OK && status != PAWL_EINVAL;
+    /* What somebody named and is wrong is his mistake. The usual one nobody named, so that
+     * whatever is wrong with it must not keep him from a primary that is there. */
+    *no_spool = status != PAWL_OK && (status != PAWL_EINVAL || !f->settings.fallback);
     if (status != PAWL_OK) {
         pawl_error_prefix(err, "fallback");
         return status;
