@@ -72,6 +72,32 @@ for url in "$one" "$two" "$base?db=1" "$base" "redis+unix://:secret@$socket"; do
 done
 is "each has a spool, with a password or without" "$(spools)" 4
 
+# --- a file with jobs of its own ---------------------------------------------------------
+
+# Jobs that were enqueued to a file stay there, whatever it is named for.
+unset PAWL_URL
+back
+run --url "sqlite:$work/local.db" enqueue -q local at-home
+is "a job in a file" "$code" 0
+PAWL_URL="$base?fallback=sqlite:$work/local.db" run stats
+refused "that file is no spool" 2 "pawl stats: PAWL_URL: fallback: it holds jobs and is not known as a spool: all would go to $base. Use another file, or 'pawl migrate --from sqlite:FILE --to URL'"
+PAWL_FALLBACK="sqlite:$work/local.db" PAWL_URL=$base run drain
+refused "by the environment neither" 2 "pawl drain: PAWL_URL: fallback: it holds jobs *"
+is "the job is at home" "$("$PAWL" --url "sqlite:$work/local.db" --json list -q local | field '[x["payload"] for x in all]')" '["at-home"]'
+run migrate --from "sqlite:$work/local.db" --to "$base?fallback=off"
+is "it goes there if that is wanted" "$code" 0
+PAWL_URL="$base?fallback=sqlite:$work/local.db" run stats
+is "and then the file may be a spool" "$code $err" "0 "
+
+# The usual file is a spool by its name, also when what lies beside it was lost.
+redis_down
+PAWL_URL=$base run enqueue -q usual kept
+rm "$XDG_STATE_HOME"/pawl/pawl-spool-*.breaker
+back
+PAWL_URL=$base run drain
+is "the usual one is never refused" "$code" 0
+is "and is drained" "$("$PAWL" --url "$base?fallback=off" --json list -q usual | field '[x["payload"] for x in all]')" '["kept"]'
+
 # --- no place for one ------------------------------------------------------------------
 
 # Nobody named the usual place: that there is none is no reason not to use a Redis.

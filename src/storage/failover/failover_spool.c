@@ -2,10 +2,12 @@
  *
  * A spool is for one primary: whoever opens it drains it, so one that two primaries
  * share would send the jobs of one to the other. The usual spool has a name made from
- * the primary; one that a program names may be anybody's. It is refused
- * while it is another primary's, as its page says, unless that is the same store by
- * another name, which the mark of the store tells when it answers; or it is empty, and
- * nobody uses it for the other one.
+ * the primary; one that a program names may be anybody's, and it is refused
+ *
+ *   - while it is another primary's, as its page says, unless that is the same store by
+ *     another name, which the mark of the store tells when it answers; or it is empty,
+ *     and nobody uses it for the other one.
+ *   - if it holds jobs and is nobody's spool: they were enqueued to stay in it.
  */
 #include <stdio.h>
 #include <string.h>
@@ -29,6 +31,23 @@ static enum pawl_status look_empty(struct failover *f, bool *empty, struct pawl_
     pawl_stats_free(stats);
     *empty = failover_spool_empty(f);
     return PAWL_OK;
+}
+
+/* A file that is nobody's spool: that of jobs which are at home there? The usual one is
+ * ours by its name, whatever became of its page. */
+static enum pawl_status check_new(struct failover *f, struct pawl_error *err)
+{
+    bool empty = true;
+    enum pawl_status status = PAWL_OK;
+
+    if (f->settings.fallback)
+        status = look_empty(f, &empty, err);
+    if (status != PAWL_OK || empty)
+        return status;
+    return pawl_error_set(err, PAWL_EINVAL,
+                          "it holds jobs and is not known as a spool: all would go to "
+                          "%.75s. Use another file, or 'pawl migrate --from %s:FILE "
+                          "--to URL'", f->where, f->spool->ops->scheme);
 }
 
 /* Does the primary answer, and is it the store that the spool was filled for? */
@@ -119,8 +138,10 @@ static enum pawl_status make_ours(struct failover *f, struct pawl_error *err)
         if (!breaker_use(breaker, false))
             continue; /* it is given to another just now */
         enum breaker_owner owner = breaker_owner(breaker);
-        if (owner != BREAKER_ANOTHERS && breaker_claim(breaker))
-            return PAWL_OK;
+        if (owner == BREAKER_NOBODYS)
+            status = check_new(f, err);
+        if (status != PAWL_OK || (owner != BREAKER_ANOTHERS && breaker_claim(breaker)))
+            return status;
         if (owner == BREAKER_ANOTHERS && !asked && is_same_store(f)) {
             breaker_take_over(breaker, true);
             breaker_hurry(breaker); /* it just answered */
