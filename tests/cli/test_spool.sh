@@ -114,12 +114,15 @@ back
 no_home "$PAWL" enqueue -q homeless x
 like "without a home it is used" "$code $out" "0 $id"
 ok "which is one line" one_line
-like "and warned of" "$err" "*neither XDG_STATE_HOME nor HOME is set*"
+like "and warned of" "$err" "pawl enqueue: $base is used without a fallback: neither XDG_STATE_HOME nor HOME is set*"
 no_home XDG_STATE_HOME=/proc/none "$PAWL" stats -q homeless
 like "nor where none can be made" "$code $err" "0 *cannot make folder '/proc/none*"
 long=/$(printf %5000s | tr ' ' x)
 no_home XDG_STATE_HOME="$long" "$PAWL" stats -q homeless
 like "nor where its name is too long" "$code $err" "0 *the path of the default file is too long*"
+redis_down
+no_home "$PAWL" enqueue x
+refused "and if it is away both are told" 69 "pawl enqueue: redis at $socket: connection refused; and the fallback cannot be used: neither XDG_STATE_HOME nor HOME is set: *"
 PAWL_URL="$base?fallback=sqlite:$work/none/spool.db" run stats
 refused "one that is named must be right" 2 "pawl stats: PAWL_URL: fallback: folder '$work/none' does not exist: make it first"
 finish

@@ -163,14 +163,20 @@ static enum pawl_status without_spool(const char *url,
                                       struct pawl_storage **out,
                                       struct pawl_error *err)
 {
-    enum pawl_status status = storage_open_plain(url, config, out, err);
+    struct pawl_error own = { 0 };
+    enum pawl_status status = storage_open_plain(url, config, out, &own);
     char text[400];
 
+    if (status != PAWL_OK && err)
+        *err = own;
+    if (failover_is_away(status)) /* who reads this asks why it is not spooled */
+        pawl_error_set(err, status, "%.110s; and the fallback cannot be used: %.110s",
+                       own.message, why->message);
     if (status != PAWL_OK)
         return status;
     snprintf(text, sizeof text,
-             "no fallback while %s is away: %s (fallback=off in the URL does without)",
-             (*out)->where, why->message);
+             "%s is used without a fallback: %s (fallback=off in the URL says that none "
+             "is wanted)", (*out)->where, why->message);
     if (log && log->line)
         log->line(log->context, PAWL_LOG_WARN, "no-fallback", text);
     return PAWL_OK;
@@ -187,10 +193,10 @@ static enum pawl_status open_both(struct failover *f, bool *no_spool,
     /* What somebody named and is wrong is his mistake. The usual one nobody named, so that
      * whatever is wrong with it must not keep him from a primary that is there. */
     *no_spool = status != PAWL_OK && (status != PAWL_EINVAL || !f->settings.fallback);
-    if (status != PAWL_OK) {
+    if (status != PAWL_OK && !*no_spool)
         pawl_error_prefix(err, "fallback");
+    if (status != PAWL_OK)
         return status;
-    }
     /* What a process left behind that ended before it could say so: */
     if (!failover_spooled(f) && !failover_spool_empty(f))
         breaker_refilled(&f->breaker);
