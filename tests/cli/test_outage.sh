@@ -146,7 +146,7 @@ is "no spool at all" "$code $err" "0 pawl drain: $work/own.db has no spool"
 mkdir unusable.db
 PAWL_URL="$url?fallback=sqlite:$work/unusable.db" run drain
 like "a spool that cannot be used is not an empty one" "$code $err" \
-    "1 pawl drain: no fallback while $url is away: *
+    "1 pawl drain: $url is used without a fallback: *
 pawl drain: the spool of $url cannot be used: what it holds stays there"
 PAWL_URL="$url?fallback=sqlite:$work/unusable.db" run --json drain
 is "nor is it in JSON" "$code $out" "1 "

@@ -293,6 +293,76 @@ START_TEST(who_answers)
 }
 END_TEST
 
+/* A spool is nobody's, and then for good the primary's that came first. */
+START_TEST(whose_spool)
+{
+    struct breaker other;
+    char text[BREAKER_TEXT];
+    open_both(10, 10);
+    ck_assert_int_eq(breaker_open(&other, path, "redis://b", &short_times, &err), PAWL_OK);
+    ck_assert_int_eq(breaker_owner(&one), BREAKER_NOBODYS);
+    ck_assert(breaker_claim(&one));
+    ck_assert(breaker_claim(&two)); /* the same primary */
+    ck_assert(!breaker_claim(&other));
+    ck_assert_int_eq(breaker_owner(&two), BREAKER_OURS);
+    ck_assert_int_eq(breaker_owner(&other), BREAKER_ANOTHERS);
+    ck_assert_str_eq(breaker_text(other.page->where, text), "redis://a");
+    breaker_close(&other);
+}
+END_TEST
+
+/* Two that differ only behind what the page has room for are two all the same; a page of
+ * before there was a number is known by its text. */
+START_TEST(long_names)
+{
+    char name[2][400];
+    struct breaker long_one, long_two;
+    for (int i = 0; i < 2; i++)
+        snprintf(name[i], sizeof name[i], "redis-cluster://%0300d, prefix %d:", 0, i);
+    ck_assert_int_eq(breaker_open(&long_one, path, name[0], &short_times, &err), PAWL_OK);
+    ck_assert_int_eq(breaker_open(&long_two, path, name[1], &short_times, &err), PAWL_OK);
+    ck_assert(breaker_claim(&long_one));
+    ck_assert_int_eq(breaker_owner(&long_one), BREAKER_OURS);
+    ck_assert_int_eq(breaker_owner(&long_two), BREAKER_ANOTHERS);
+    atomic_store(&long_one.page->owner, 0);
+    ck_assert_int_eq(breaker_owner(&long_one), BREAKER_OURS);
+    breaker_set_text(long_one.page->where, "redis://b");
+    ck_assert_int_eq(breaker_owner(&long_one), BREAKER_ANOTHERS);
+    breaker_close(&long_one);
+    breaker_close(&long_two);
+}
+END_TEST
+
+/* Who uses a spool keeps others from being alone with it, and who is alone from using it.
+ * Taken over, it knows nothing any more of the primary before. */
+START_TEST(taken_over)
+{
+    struct pawl_session a = { { 1, 2 } }, b = { { 1, 3 } };
+    struct breaker other;
+    char text[BREAKER_TEXT];
+    open_both(10000, 10);
+    ck_assert_int_eq(breaker_open(&other, path, "redis://b", &short_times, &err), PAWL_OK);
+    breaker_claim(&one);
+    breaker_meet(&one, &a);
+    breaker_lost(&one, "gone");
+    ck_assert(breaker_use(&one, false));
+    ck_assert(breaker_use(&other, false));
+    ck_assert(!breaker_use(&other, true));
+    breaker_let_go(&one);
+    ck_assert(breaker_use(&other, true));
+    ck_assert(!breaker_use(&two, false));
+    breaker_take_over(&other, false);
+    ck_assert(breaker_use(&other, false));
+    ck_assert(breaker_use(&two, false));
+    ck_assert_int_eq(breaker_owner(&other), BREAKER_OURS);
+    ck_assert_int_eq(breaker_owner(&two), BREAKER_ANOTHERS);
+    ck_assert_str_eq(breaker_text(other.page->where, text), "redis://b");
+    ck_assert_int_eq(breaker_state(&other), BREAKER_CLOSED);
+    ck_assert(!breaker_meet(&other, &b)); /* the first that it hears of */
+    breaker_close(&other);
+}
+END_TEST
+
 static int found_count;
 
 static void note_other(void *context, const char *spool, const struct breaker_page *page)
@@ -309,6 +379,7 @@ START_TEST(left_behind)
 {
     char beside[300];
     open_both(10, 10);
+    ck_assert(breaker_claim(&one));
     snprintf(beside, sizeof beside, "%s/mine.db", folder.path);
     breaker_others(beside, note_other, folder.path);
     ck_assert_int_eq(found_count, 0);
@@ -487,6 +558,9 @@ int main(void)
     tcase_add_test(t, after_a_boot);
     tcase_add_test(t, one_drains);
     tcase_add_test(t, who_answers);
+    tcase_add_test(t, whose_spool);
+    tcase_add_test(t, long_names);
+    tcase_add_test(t, taken_over);
     tcase_add_test(t, left_behind);
     tcase_add_test(t, wrong_files);
     tcase_add_test(t, packet_of_a_put);

@@ -383,8 +383,16 @@ START_TEST(no_spool)
     store = open_url(url); /* that is a folder */
     struct pawl_new_job job = new_job();
     assert_status(put_job(job), PAWL_OK);
-    ck_assert_uint_eq(times_told("no-fallback: no fallback while faulty:memory:there is "
-                                 "away: fallback: '/tmp/pawl-failover-"), 1);
+    ck_assert_uint_eq(times_told("no-fallback: faulty:memory:there is used without a "
+                                 "fallback: '/tmp/pawl-failover-"), 1);
+    struct pawl_storage *out = NULL;
+    faulty_set(FAULTY_AWAY); /* then both must be told */
+    assert_status(try_url(url, &out), PAWL_EUNREACHABLE);
+    ck_assert_int_eq(strncmp(err.message, "nobody is there; and the fallback cannot be used: "
+                             "'/tmp/pawl-failover-", 70), 0);
+    faulty_set(FAULTY_DENIED); /* that is no outage */
+    assert_status(try_url(url, &out), PAWL_EDENIED);
+    ck_assert_str_eq(err.message, "wrong password");
     rmdir(folder);
 }
 END_TEST

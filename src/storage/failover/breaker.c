@@ -24,16 +24,18 @@ enum pawl_status breaker_open(struct breaker *breaker, const char *path,
 {
     enum pawl_status status;
 
-    *breaker = (struct breaker){ .times = *times, .fd = -1, .drain_fd = -1 };
+    *breaker = (struct breaker){ .times = *times, .where = where, .fd = -1,
+                                 .drain_fd = -1 };
     pthread_mutex_init(&breaker->drain_mutex, NULL);
     if (!path) {
         breaker->page = calloc(1, sizeof *breaker->page);
         return breaker->page ? PAWL_OK
                              : pawl_error_set(err, PAWL_ENOMEM, "out of memory");
     }
+    breaker->path = strdup(path);
     breaker->fork.fds[0] = &breaker->fd;
     breaker->fork.fds[1] = &breaker->drain_fd;
-    if (!fork_watch(&breaker->fork))
+    if (!breaker->path || !fork_watch(&breaker->fork))
         return pawl_error_set(err, PAWL_ENOMEM, "out of memory");
     status = breaker_page_open(path, &breaker->fd, err);
     if (status == PAWL_OK) /* a description of its own, for the lock */
@@ -41,8 +43,6 @@ enum pawl_status breaker_open(struct breaker *breaker, const char *path,
     if (status == PAWL_OK)
         status = breaker_page_map(path, breaker->fd, &breaker->page, err);
     breaker->shared = breaker->page != NULL;
-    if (status == PAWL_OK && breaker->page->where[0] == '\0')
-        breaker_set_text(breaker->page->where, where);
     return status;
 }
 
@@ -57,6 +57,7 @@ void breaker_close(struct breaker *breaker)
         close(breaker->fd);
     if (breaker->drain_fd > 0)
         close(breaker->drain_fd);
+    free(breaker->path);
     memset(breaker, 0, sizeof *breaker);
 }
 

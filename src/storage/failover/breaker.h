@@ -39,14 +39,17 @@ struct breaker_times {
 struct breaker {
     struct breaker_page *page;
     struct breaker_times times;
+    const char *where; /* the primary; borrowed */
     bool shared; /* page is a file's */
+    char *path;  /* NULL: of none */
     int fd, drain_fd;
     pthread_mutex_t drain_mutex; /* who drains, in this process */
     bool draining;
     struct fork_guard fork;
 };
 
-/* `path` NULL: for this process alone. `where`: the primary. EDENIED, EIO, EFULL, ENOMEM. */
+/* `path` NULL: for this process alone. `where`: the primary, as long as the breaker is
+ * open; whether the spool is its own is asked next, below. EDENIED, EIO, EFULL, ENOMEM. */
 enum pawl_status breaker_open(struct breaker *breaker, const char *path,
                               const char *where, const struct breaker_times *times,
                               struct pawl_error *err);
@@ -91,6 +94,20 @@ void breaker_refilled(struct breaker *breaker);
 /* DRAINING, and the spool was empty when the word was `word` already. False: it was
  * filled, or changed, since then. */
 bool breaker_drained(struct breaker *breaker, uint32_t word);
+
+/* For which primary the spool is (breaker_owner.c). A breaker of this process alone is
+ * always ours. */
+enum breaker_owner { BREAKER_NOBODYS, BREAKER_OURS, BREAKER_ANOTHERS };
+enum breaker_owner breaker_owner(const struct breaker *breaker);
+/* Say that this process uses the spool, until the breaker is closed; or, `alone`, that no
+ * other does or may begin to. False: another is there, or is there alone. */
+bool breaker_use(struct breaker *breaker, bool alone);
+void breaker_let_go(struct breaker *breaker);
+/* Nobody's becomes ours. False: somebody was faster. */
+bool breaker_claim(struct breaker *breaker);
+/* Another's becomes ours. Either it is the same store by another name, or the spool is
+ * empty and we are alone: then all is forgotten that was known of the other. */
+void breaker_take_over(struct breaker *breaker, bool same_store);
 
 /* The store that answers: true if it is another one than at the last time. */
 bool breaker_meet(struct breaker *breaker, const struct pawl_session *store);

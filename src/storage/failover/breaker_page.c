@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -71,12 +72,16 @@ enum pawl_status breaker_page_map(const char *path, int fd, struct breaker_page 
 
 /* --- spools left behind --------------------------------------------------------- */
 
-/* Only looked at: read, not mapped, and whatever is strange is passed over. */
+/* Only looked at: read, not mapped, and whatever is strange is passed over. A file that
+ * an older pawl made may be shorter: what it lacks is 0. */
 static bool read_page(int folder, const char *name, struct breaker_page *page)
 {
     int fd = openat(folder, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
-    bool whole = fd >= 0 && read(fd, page, sizeof *page) == (ssize_t)sizeof *page;
+    const ssize_t least = offsetof(struct breaker_page, vain);
+    bool whole;
 
+    memset(page, 0, sizeof *page);
+    whole = fd >= 0 && read(fd, page, sizeof *page) >= least;
     if (fd >= 0)
         close(fd);
     return whole && atomic_load(&page->format) == FORMAT;

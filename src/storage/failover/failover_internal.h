@@ -2,6 +2,7 @@
  *
  *   failover.c           the two storages: which is in use, waiting in it
  *   failover_open.c      opening and closing
+ *   failover_spool.c     opening the spool, and whether it may be this primary's
  *   failover_put.c       new jobs
  *   failover_room.c      how full the spool is
  *   failover_exchange.c  outcomes, claims, leases, sweeps
@@ -14,6 +15,7 @@
  *   failover_link.c      the thread pawl-link: probing, draining, telling
  *   breaker.c            which of the two storages is in use
  *   breaker_page.c       the file that all processes of the host know it by
+ *   breaker_owner.c      for which primary that is
  *
  * Locking: `mutex` guards the lines and the primary's arrival; it is never held
  * across a call to a storage. The thread's own things need none.
@@ -162,6 +164,12 @@ uint64_t failover_unfinished(const struct pawl_queue_stats *queue);
 /* EFULL: the spool has one of its limits reached. */
 enum pawl_status failover_take_room(struct failover *f, const struct pawl_put *in,
                                     struct pawl_error *err);
+
+/* --- failover_spool.c --------------------------------------------------------------- */
+
+/* Open it, and its breaker. EINVAL: the program named one that cannot be, or must not
+ * be, this primary's. */
+enum pawl_status failover_open_spool(struct failover *f, struct pawl_error *err);
 
 /* --- failover_exchange.c ------------------------------------------------------------- */
 

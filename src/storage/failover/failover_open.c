@@ -101,35 +101,6 @@ static enum pawl_status look_where(struct failover *f, struct pawl_error *err)
     return f->where ? PAWL_OK : pawl_error_set(err, PAWL_ENOMEM, "out of memory");
 }
 
-static enum pawl_status open_spool(struct failover *f, struct pawl_error *err)
-{
-    struct pawl_storage_config config = f->config;
-    char usual[REGISTRY_URL_MAX], path[4200];
-    const char *url = f->settings.fallback;
-    enum pawl_status status = PAWL_OK;
-    struct breaker_times times;
-    bool is_file;
-
-    config.must_exist = false;
-    if (!url) {
-        status = registry_spool_url(f->where, usual, sizeof usual, err);
-        url = usual;
-    }
-    if (status == PAWL_OK)
-        status = storage_open(url, &config, NULL, &f->spool, err);
-    if (status == PAWL_OK && f->spool->ops->remote)
-        status = pawl_error_set(err, PAWL_EINVAL, "fallback is local, not '%s:'",
-                                f->spool->ops->scheme);
-    if (status != PAWL_OK)
-        return status;
-    times = (struct breaker_times){ f->settings.dwell, f->settings.trial,
-                                    failover_patience(f) };
-    is_file = f->spool->where && f->spool->where[0] == '/';
-    snprintf(path, sizeof path, "%s" BREAKER_SUFFIX, is_file ? f->spool->where : "");
-    return breaker_open(&f->breaker, is_file ? path : NULL, f->where,
-                        &times, err);
-}
-
 static const char *label_of(const struct pawl_storage_ops *ops)
 {
     return ops->label ? ops->label : ops->scheme;
@@ -192,14 +163,20 @@ static enum pawl_status without_spool(const char *url,
                                       struct pawl_storage **out,
                                       struct pawl_error *err)
 {
-    enum pawl_status status = storage_open_plain(url, config, out, err);
+    struct pawl_error own = { 0 };
+    enum pawl_status status = storage_open_plain(url, config, out, &own);
     char text[400];
 
+    if (status != PAWL_OK && err)
+        *err = own;
+    if (failover_is_away(status)) /* who reads this asks why it is not spooled */
+        pawl_error_set(err, status, "%.110s; and the fallback cannot be used: %.110s",
+                       own.message, why->message);
     if (status != PAWL_OK)
         return status;
     snprintf(text, sizeof text,
-             "no fallback while %s is away: %s (fallback=off in the URL does without)",
-             (*out)->where, why->message);
+             "%s is used without a fallback: %s (fallback=off in the URL says that none "
+             "is wanted)", (*out)->where, why->message);
     if (log && log->line)
         log->line(log->context, PAWL_LOG_WARN, "no-fallback", text);
     return PAWL_OK;
@@ -212,12 +189,14 @@ static enum pawl_status open_both(struct failover *f, bool *no_spool,
 
     if (status != PAWL_OK)
         return status;
-    status = open_spool(f, err);
-    *no_spool = status != PAWL_OK && status != PAWL_EINVAL;
-    if (status != PAWL_OK) {
+    status = failover_open_spool(f, err);
+    /* What somebody named and is wrong is his mistake. The usual one nobody named, so that
+     * whatever is wrong with it must not keep him from a primary that is there. */
+    *no_spool = status != PAWL_OK && (status != PAWL_EINVAL || !f->settings.fallback);
+    if (status != PAWL_OK && !*no_spool)
         pawl_error_prefix(err, "fallback");
+    if (status != PAWL_OK)
         return status;
-    }
     /* What a process left behind that ended before it could say so: */
     if (!failover_spooled(f) && !failover_spool_empty(f))
         breaker_refilled(&f->breaker);

@@ -5,16 +5,7 @@
 
 #include "sqlite_path.h"
 #include "sqlite_storage.h"
-
-/* FNV-1a: the name need not be secret, only another one for each primary. */
-static uint64_t hash(const char *text)
-{
-    uint64_t value = UINT64_C(14695981039346656037);
-
-    for (; *text; text++)
-        value = (value ^ (unsigned char)*text) * UINT64_C(1099511628211);
-    return value;
-}
+#include "util/hash.h"
 
 enum pawl_status sqlite_spool_url(const char *where, char *url, size_t size,
                                   struct pawl_error *err)
@@ -29,7 +20,7 @@ enum pawl_status sqlite_spool_url(const char *where, char *url, size_t size,
     if (stem > 3 && strcmp(usual + stem - 3, ".db") == 0)
         stem -= 3;
     n = snprintf(url, size, "sqlite:%.*s-spool-%016llx.db", stem, usual,
-                 (unsigned long long)hash(where));
+                 (unsigned long long)hash_text(where));
     if (strchr(usual, '?') || n < 0 || (size_t)n >= size)
         return pawl_error_set(err, PAWL_EDENIED,
                               "'%s' cannot be written as a URL: name another file",
