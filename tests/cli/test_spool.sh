@@ -98,6 +98,15 @@ PAWL_URL=$base run drain
 is "the usual one is never refused" "$code" 0
 is "and is drained" "$("$PAWL" --url "$base?fallback=off" --json list -q usual | field '[x["payload"] for x in all]')" '["kept"]'
 
+# --- not in memory ------------------------------------------------------------------------
+
+# What was accepted must outlive the process that accepted it.
+redis_down
+PAWL_URL="$base?fallback=memory:x" run enqueue lost
+refused "memory is no spool" 2 "pawl enqueue: PAWL_URL: fallback: 'memory:' loses its jobs with the process: name a file"
+PAWL_FALLBACK=memory:x PAWL_URL=$base run enqueue lost
+refused "nor for a whole host" 2 "pawl enqueue: PAWL_URL: fallback: 'memory:' loses its jobs *"
+
 # --- no place for one ------------------------------------------------------------------
 
 # Nobody named the usual place: that there is none is no reason not to use a Redis.
