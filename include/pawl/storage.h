@@ -37,7 +37,7 @@
 extern "C" {
 #endif
 
-#define PAWL_STORAGE_ABI 6
+#define PAWL_STORAGE_ABI 7
 
 /* pawl_error.native of a PAWL_EUNKNOWN for which the server did answer, with an error
  * that leaves open what was done: it is not away, so there is no outage. */
@@ -335,6 +335,7 @@ struct pawl_storage_ops {
     int exchanges_in_flight; /* exchanges worth running side by side, 1..4 */
     bool remote; /* reached over a network, so it may be away: unless told not to,
                     the core puts a local spool behind it */
+    bool fleeting; /* what it holds goes with the process: it is never a spool */
 
     /* Open the store, creating it or bringing its format up to date. close() is
      * called exactly once even when this fails. EFORMAT: written by a newer

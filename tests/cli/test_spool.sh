@@ -98,6 +98,15 @@ PAWL_URL=$base run drain
 is "the usual one is never refused" "$code" 0
 is "and is drained" "$("$PAWL" --url "$base?fallback=off" --json list -q usual | field '[x["payload"] for x in all]')" '["kept"]'
 
+# --- not in memory ------------------------------------------------------------------------
+
+# What was accepted must outlive the process that accepted it.
+redis_down
+PAWL_URL="$base?fallback=memory:x" run enqueue lost
+refused "memory is no spool" 2 "pawl enqueue: PAWL_URL: fallback: 'memory:' loses its jobs with the process: name a file"
+PAWL_FALLBACK=memory:x PAWL_URL=$base run enqueue lost
+refused "nor for a whole host" 2 "pawl enqueue: PAWL_URL: fallback: 'memory:' loses its jobs *"
+
 # --- no place for one ------------------------------------------------------------------
 
 # Nobody named the usual place: that there is none is no reason not to use a Redis.
@@ -120,6 +129,11 @@ like "nor where none can be made" "$code $err" "0 *cannot make folder '/proc/non
 long=/$(printf %5000s | tr ' ' x)
 no_home XDG_STATE_HOME="$long" "$PAWL" stats -q homeless
 like "nor where its name is too long" "$code $err" "0 *the path of the default file is too long*"
+no_home "$PAWL" doctor
+like "doctor finds it" "$code $out" "1 *attention *$base is used without a fallback: neither XDG_STATE_HOME nor HOME is set*"
+ok "and does not say that all is well" test "${out#*all is well}" = "$out"
+no_home "$PAWL" --json doctor
+is "nor in JSON" "$code $(printf %s "$out" | field '[j["ok"]] + [f["kind"] for f in j["findings"] if f["kind"] == "spool"]')" '1 [false, "spool"]'
 redis_down
 no_home "$PAWL" enqueue x
 refused "and if it is away both are told" 69 "pawl enqueue: redis at $socket: connection refused; and the fallback cannot be used: neither XDG_STATE_HOME nor HOME is set: *"

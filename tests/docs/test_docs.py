@@ -138,6 +138,14 @@ missing = [link for link in re.findall(r'\]\(([^)#]+)[^)]*\)', readme.read_text(
            if '://' not in link and not (root / link).exists()]
 ok(not missing, "README.md's links lead somewhere", '\n'.join(missing))
 
+# --- a relative spool is another one in each folder: no document shows one --------------
+
+shown = [readme] + sorted((root / 'docs').rglob('*.md')) + sorted((root / 'docs/man').iterdir())
+relative = ['%s: %s' % (path.name, match) for path in shown
+            for match in re.findall(r'(?:fallback=|PAWL_FALLBACK=.?)sqlite:\w\S*', path.read_text())
+            if not match.endswith('PATH')]
+ok(not relative, 'spools are shown with absolute paths', '\n'.join(relative))
+
 # --- the examples run ----------------------------------------------------------------
 
 with tempfile.TemporaryDirectory() as home:

@@ -7,6 +7,7 @@
 
 #include "temp_dir.h"
 #ifdef PAWL_WITH_REDIS
+#include "faulty.h"
 #include "redis_cluster.h"
 #include "redis_sentinels.h"
 #include "storage/redis/redis_health.h"
@@ -81,11 +82,17 @@ static void plain_begin(void)
 }
 
 /* The same with a spool behind it, which stays empty however slow the machine is. */
+static void fallback_begin(void)
+{
+    faulty_register(); /* what is memory by another name may be a spool */
+    plain_begin();
+}
+
 static void fallback_store(const char *name, char *url, size_t size)
 {
     with_prefix(server.url, name, url, size);
     size_t n = strlen(url);
-    snprintf(url + n, size - n, "&fallback=memory:spool-of-%s&patience=30s", name);
+    snprintf(url + n, size - n, "&fallback=faulty-local:memory:spool-of-%s&patience=30s", name);
 }
 
 static void unix_store(const char *name, char *url, size_t size)
@@ -162,7 +169,7 @@ static const struct flavour flavours[] = {
 #endif
 #ifdef PAWL_WITH_REDIS
     { "redis", plain_begin, plain_store, server_end },
-    { "redis-fallback", plain_begin, fallback_store, server_end },
+    { "redis-fallback", fallback_begin, fallback_store, server_end },
     { "redis-unix", plain_begin, unix_store, server_end },
     { "redis-tls", tls_begin, plain_store, server_end },
     { "redis-acl", acl_begin, plain_store, server_end },

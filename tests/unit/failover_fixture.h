@@ -1,6 +1,8 @@
 /* failover_fixture.h - a failover over two memory storages, the primary of which is
  * away when told to (support/faulty.h), and what the tests of it do all the time.
  *
+ * The spool is behind "faulty-local:", since memory itself may not be one.
+ *
  * Times are real and short: an outage lasts 30 ms at least. What must come is waited
  * for, up to twenty seconds.
  */
@@ -20,6 +22,7 @@
 #include "util/random.h"
 
 #define QUEUE "mail"
+#define SPOOL "faulty-local:memory:here"
 #define LEASE 30000
 #define PATIENCE_NS INT64_C(20000000000)
 #define TIMES "dwell=20ms&trial=10ms&patience=200ms"
@@ -98,7 +101,7 @@ static inline struct pawl_storage *open_url(const char *url)
 static inline struct pawl_storage *open_with(const char *more)
 {
     char url[1000];
-    snprintf(url, sizeof url, "faulty:memory:there?fallback=memory:here&" TIMES "%s%s",
+    snprintf(url, sizeof url, "faulty:memory:there?fallback=" SPOOL "&" TIMES "%s%s",
              *more ? "&" : "", more);
     return open_url(url);
 }

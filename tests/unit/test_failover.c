@@ -25,7 +25,7 @@ START_TEST(away_at_the_start)
     open_away("");
     ck_assert_uint_eq(
         times_told("falling-back: Faulty configured but not available, falling back to "
-                   "memory at "), 1);
+                   "Faulty at "), 1);
     struct pawl_id id = put_spooled();
     ck_assert_int_eq(mode(), PAWL_MODE_SPOOLING);
     ck_assert_int_eq(state_in(store, id), PAWL_PENDING);
@@ -239,7 +239,7 @@ START_TEST(one_batch_at_least)
     struct pawl_storage_config config = fixture_config();
     config.brief = true; /* no thread before the next probe is due */
     faulty_set(FAULTY_AWAY);
-    assert_status(storage_open("faulty:memory:there?fallback=memory:here&dwell=1h", &config,
+    assert_status(storage_open("faulty:memory:there?fallback=" SPOOL "&dwell=1h", &config,
                                NULL, &store, &err), PAWL_OK);
     struct failover *f = failover_of(store);
     struct pawl_id id = put_spooled();

@@ -326,6 +326,9 @@ START_TEST(wrong_options)
         { "fallback=here", "fallback is 'off', or a URL like sqlite:PATH" },
         { "fallback=off&fallback=off", "fallback is given twice" },
         { "fallback=faulty:memory:x", "fallback: fallback is local, not 'faulty:'" },
+        { "fallback=memory:x", "fallback: 'memory:' loses its jobs with the process: name a "
+                               "file" },
+        { "fallback=trace+memory:x", "fallback: 'memory:' loses its jobs with*" },
         { "fallback=nosuch:x", "fallback: 'nosuch' is not a storage*" },
         { "fallback=memory:%zz", "fallback is too long, or has a '%' without two hex "
                                  "digits behind it" },
@@ -361,8 +364,8 @@ START_TEST(turned_off)
                   PAWL_EUNREACHABLE);
     setenv("PAWL_FALLBACK", "off", 1);
     assert_status(try_url("faulty:memory:there", &out), PAWL_EUNREACHABLE);
-    store = open_url("faulty:memory:there?fallback=memory:here"); /* the URL wins */
-    setenv("PAWL_FALLBACK", "memory:here", 1);
+    store = open_url("faulty:memory:there?fallback=" SPOOL); /* the URL wins */
+    setenv("PAWL_FALLBACK", SPOOL, 1);
     config.bare = true;
     assert_status(storage_open("faulty:memory:there", &config, NULL, &out, &err),
                   PAWL_EUNREACHABLE);
@@ -404,7 +407,7 @@ START_TEST(refused_at_the_start)
 {
     struct pawl_storage *out = NULL;
     faulty_set(FAULTY_DENIED);
-    assert_status(try_url("faulty:memory:there?fallback=memory:here", &out), PAWL_EDENIED);
+    assert_status(try_url("faulty:memory:there?fallback=" SPOOL, &out), PAWL_EDENIED);
     ck_assert_str_eq(err.message, "wrong password");
 }
 END_TEST
@@ -461,7 +464,7 @@ START_TEST(must_exist_and_is_new)
     struct pawl_storage_config config = fixture_config();
     config.must_exist = true;
     faulty_set(FAULTY_AWAY);
-    assert_status(storage_open("faulty:memory:brand-new?fallback=memory:here&" TIMES,
+    assert_status(storage_open("faulty:memory:brand-new?fallback=" SPOOL "&" TIMES,
                                &config, NULL, &store, &err), PAWL_OK);
     put_spooled();
     come_back();
@@ -537,7 +540,7 @@ START_TEST(urgent)
     struct pawl_storage *first = NULL;
     faulty_set(FAULTY_AWAY);
     config.urgent = true;
-    assert_status(storage_open("faulty:memory:there?fallback=memory:here&dwell=1h&trial=1h",
+    assert_status(storage_open("faulty:memory:there?fallback=" SPOOL "&dwell=1h&trial=1h",
                                &config, NULL, &first, &err), PAWL_OK);
     store = first;
     put_spooled();

@@ -99,7 +99,7 @@ static void cli_log(void *context, enum pawl_log_level level, const char *id,
     bool wanted = level >= PAWL_LOG_WARN ||
                   (level == PAWL_LOG_INFO && cli->verbose) || cli_traced(cli);
     if (strcmp(id, "no-fallback") == 0)
-        cli->spool_lost = true;
+        snprintf(cli->spool_lost, sizeof cli->spool_lost, "%s", text);
     if (wanted)
         cli_note(cli, "%s", text);
 }

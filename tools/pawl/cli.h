@@ -33,7 +33,7 @@ struct cli {
     bool urgent;       /* pawl_options.urgent */
     bool lasting;      /* not pawl_options.brief: the verb takes its time */
     bool partial;      /* cli_only_spool() was called */
-    bool spool_lost;   /* there should be a spool, and it cannot be used */
+    char spool_lost[400]; /* there should be a spool: why there is none; or "" */
     struct pawl *pawl; /* NULL until cli_open() */
 };
 

@@ -29,8 +29,8 @@ static const struct args_option doctor_options[] = {
 static const struct args_spec doctor_spec = {
     .usage = "doctor [--acl]",
     .about = "Look for what needs attention: warnings of the storage, rights that\n"
-             "it lacks, dead jobs, jobs held by a migration, paused queues, jobs\n"
-             "pending for more than an hour.\n",
+             "it lacks, a spool that cannot be used, dead jobs, jobs held by a\n"
+             "migration, paused queues, jobs pending for more than an hour.\n",
     .options = doctor_options,
     .option_count = sizeof doctor_options / sizeof *doctor_options,
     .more = "A note, about what is as true tomorrow, does not count.\n"
@@ -76,6 +76,9 @@ static void doctor_storage(struct doctor *d, const struct pawl_health *health)
     for (int i = 0; i < health->warning_count; i++)
         doctor_find(d, health->warnings[i].standing ? DOCTOR_NOTE : "storage", NULL,
                     "%s", health->warnings[i].text);
+    /* The storage does without, and has no warning of it. */
+    if (d->cli->spool_lost[0])
+        doctor_find(d, "spool", NULL, "%s", d->cli->spool_lost);
     char text[HINT_TEXT];
     if (hint_of_redis(health, text))
         doctor_find(d, DOCTOR_NOTE, NULL, "%s", text);

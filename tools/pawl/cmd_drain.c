@@ -130,7 +130,7 @@ static int drain_stuck(struct drain *d)
 static int drain_done(struct drain *d)
 {
     drain_end_line(d);
-    if (d->cli->spool_lost)
+    if (d->cli->spool_lost[0])
         return cli_failed(d->cli, "the spool of %s cannot be used: what it holds stays "
                           "there", pawl_where(d->cli->pawl));
     if (d->cli->json)

@@ -168,6 +168,20 @@ static enum pawl_status open_breaker(struct failover *f, struct pawl_error *err)
     return breaker_open(&f->breaker, is_file ? path : NULL, f->where, &times, err);
 }
 
+/* Is it of a kind that may be one? */
+static enum pawl_status check_kind(const struct pawl_storage_ops *ops,
+                                   struct pawl_error *err)
+{
+    if (ops->remote)
+        return pawl_error_set(err, PAWL_EINVAL, "fallback is local, not '%s:'",
+                              ops->scheme);
+    if (ops->fleeting) /* "what was accepted is not lost" would not be true */
+        return pawl_error_set(err, PAWL_EINVAL,
+                              "'%s:' loses its jobs with the process: name a file",
+                              ops->scheme);
+    return PAWL_OK;
+}
+
 enum pawl_status failover_open_spool(struct failover *f, struct pawl_error *err)
 {
     struct pawl_storage_config config = f->config;
@@ -182,9 +196,8 @@ enum pawl_status failover_open_spool(struct failover *f, struct pawl_error *err)
     }
     if (status == PAWL_OK)
         status = storage_open(url, &config, NULL, &f->spool, err);
-    if (status == PAWL_OK && f->spool->ops->remote)
-        status = pawl_error_set(err, PAWL_EINVAL, "fallback is local, not '%s:'",
-                                f->spool->ops->scheme);
+    if (status == PAWL_OK)
+        status = check_kind(f->spool->ops, err);
     if (status == PAWL_OK)
         status = open_breaker(f, err);
     return status == PAWL_OK ? make_ours(f, err) : status;

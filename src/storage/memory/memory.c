@@ -82,6 +82,7 @@ const struct pawl_storage_ops memory_storage = {
     .abi = PAWL_STORAGE_ABI,
     .scheme = "memory",
     .label = "memory",
+    .fleeting = true,
     .instance_size = sizeof(struct memory_instance),
     .put_max = 1000,
     .exchanges_in_flight = 1,
