@@ -45,7 +45,7 @@ bool failover_is_away(enum pawl_status status)
 
 /* Whoever answers is not away, though it be unknown what was done: else one damaged
  * queue would send all others to the spool, and keep what is there from leaving it. */
-static bool is_lost(enum pawl_status status, const struct pawl_error *err)
+bool failover_is_lost(enum pawl_status status, const struct pawl_error *err)
 {
     return failover_is_away(status) &&
            !(status == PAWL_EUNKNOWN && err && err->native == PAWL_NATIVE_ANSWERED);
@@ -54,7 +54,7 @@ static bool is_lost(enum pawl_status status, const struct pawl_error *err)
 bool failover_lost(struct failover *f, enum pawl_status status,
                    const struct pawl_error *err)
 {
-    if (!is_lost(status, err))
+    if (!failover_is_lost(status, err))
         return false;
     breaker_lost(&f->breaker, err ? err->message : pawl_status_text(status));
     failover_heed(f);
@@ -79,7 +79,7 @@ struct pawl_storage *failover_ask(struct failover *f, enum pawl_status *status,
 bool failover_final(struct failover *f, enum pawl_status status,
                     const struct pawl_error *own, struct pawl_error *err)
 {
-    if (is_lost(status, own)) {
+    if (failover_is_lost(status, own)) {
         if (own->status < 0) /* else it was not asked */
             failover_lost(f, status, own);
         return false;

@@ -98,7 +98,7 @@ enum pawl_status failover_stuck(struct failover *f, const char *queue,
 {
     struct failover_line *line = failover_line(f, queue);
 
-    if (failover_is_away(why->status) || !line) { /* the trouble of all */
+    if (failover_is_lost(why->status, why) || !line) { /* the trouble of all */
         *err = *why;
         return why->status;
     }
@@ -226,11 +226,11 @@ static void tell_refused(struct failover *f, const struct pawl_error *err)
 }
 
 /* Was it the primary that did not answer, or is it the spool that has trouble? */
-static bool is_primary_away(struct pawl_storage *primary, enum pawl_status status)
+static bool is_primary_away(struct pawl_storage *primary, const struct pawl_error *err)
 {
     struct pawl_health health;
 
-    return failover_is_away(status) &&
+    return failover_is_lost(err->status, err) &&
            (!primary || failover_is_away(storage_health(primary, &health, NULL)));
 }
 
@@ -252,7 +252,7 @@ pawl_duration failover_drain(struct failover *f)
                                       .merged = failover_tell_merged, .context = f };
         status = drain_all(&drain, &err);
     }
-    away = is_primary_away(drain.to, status);
+    away = status < 0 && is_primary_away(drain.to, &err);
     storage_close(drain.to);
     breaker_drain_end(&f->breaker);
     if (away)

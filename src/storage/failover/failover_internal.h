@@ -134,6 +134,8 @@ static inline bool failover_spooled(const struct failover *f)
 /* Does this mean that the primary is away, and not that it has something against
  * us? */
 bool failover_is_away(enum pawl_status status);
+/* The same of a call's answer: one that leaves open what was done is an answer still. */
+bool failover_is_lost(enum pawl_status status, const struct pawl_error *err);
 /* Did the primary not answer, or not in time? Then it is away from now on, and true
  * is returned. */
 bool failover_lost(struct failover *f, enum pawl_status status,
