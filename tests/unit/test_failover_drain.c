@@ -39,6 +39,7 @@ static const struct trouble {
 } troubles[] = {
     { FAULTY_CORRUPT, "somebody wrote there" },
     { FAULTY_PARTLY, "maybe done in part: somebody wrote there" },
+    { FAULTY_CUT_OFF, "its master is dead" },
 };
 
 /* A queue that is damaged at the primary keeps no other one waiting, neither with its

@@ -136,6 +136,7 @@ static enum pawl_status open_primary(struct failover *f, struct pawl_error *err)
 {
     struct pawl_storage *primary = NULL;
     enum pawl_status status;
+    int64_t began_ns = clock_mono_ns();
 
     if (failover_away(f)) /* another thread was here just now, and in vain */
         return failover_unreachable(f, err);
@@ -145,6 +146,7 @@ static enum pawl_status open_primary(struct failover *f, struct pawl_error *err)
     }
     status = failover_connect(f, failover_patience(f), &primary, err);
     if (status == PAWL_OK) {
+        atomic_store(&f->open_took, (clock_mono_ns() - began_ns) / NS_PER_MS + 1);
         failover_met(f, primary);
         storage_close(failover_adopt(f, primary));
         return PAWL_OK;
