@@ -80,6 +80,27 @@ START_TEST(one_queue_is_stuck)
 }
 END_TEST
 
+/* --- another store ------------------------------------------------------------- */
+
+/* It is emptied when the prober has its connection already: the drain sees it. */
+START_TEST(emptied_within_the_trial)
+{
+    open_away("dwell=0ms&trial=0ms");
+    struct failover *f = failover_of(store);
+    ck_assert(breaker_drain_begin(&f->breaker));
+    put_to(QUEUE);
+    faulty_set(FAULTY_FINE);
+    await_mode(PAWL_MODE_DRAINING);
+    ck_assert_uint_eq(times_told("store-changed"), 0);
+    faulty_replace();
+    breaker_drain_end(&f->breaker);
+    come_back();
+    ck_assert_uint_eq(times_told("store-changed: faulty:memory:there is back as another "
+                                 "store: it was emptied or replaced. "), 1);
+    ck_assert_uint_eq(times_told("event 2 "), 1);
+}
+END_TEST
+
 /* --- who ends ------------------------------------------------------------------- */
 
 /* A command that is about to end gives over a batch all the same. */
@@ -107,6 +128,7 @@ int main(void)
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_set_timeout(t, 60);
     tcase_add_loop_test(t, one_queue_is_stuck, 0, sizeof troubles / sizeof *troubles);
+    tcase_add_test(t, emptied_within_the_trial);
     tcase_add_test(t, one_batch_at_least);
     suite_add_tcase(suite, t);
     return program_run(suite);

@@ -269,6 +269,8 @@ static enum pawl_status connect(struct drain *drain, struct pawl_error *err)
                                             f->config.deadline);
     enum pawl_status status = failover_connect(f, time, &drain->to, err);
 
+    if (status == PAWL_OK) /* it may have been emptied within the trial */
+        failover_met(f, drain->to);
     f->lost = failover_is_away(status) && time >= patience;
     drain->relay = (struct relay){ .from = f->spool, .to = drain->to,
                                    .mover = drain_mover, .limit = BATCH,
