@@ -181,6 +181,24 @@ run drain
 ok "and then it does" test "$code" -eq 0
 touch enough
 ok "the job ends" wait $worker
+
+redis_down
+for queue in a b c; do
+    "$PAWL" enqueue -q $queue late >/dev/null 2>&1
+done
+back
+ask SET 'pawl:{b}:pending:5' x >/dev/null
+run drain
+like "one damaged queue keeps no other waiting, and is named" "$code $err" "1 *what is \
+spooled at */pawl-spool-*.db cannot go to $url: queue 'b': *overwritten by somebody else*
+pawl drain: 1 job stays in the spool: nothing went over for 10 s"
+there() {
+    "$PAWL" --url "$url?fallback=off" --json stats | field "[q['name'] for q in j['queues'] if q['pending'] and q['name'] in 'abc']"
+}
+is "what is whole went over" "$(there)" '["a", "c"]'
+ask DEL 'pawl:{b}:pending:5' >/dev/null
+run drain
+is "and then the rest" "$code $(there)" '0 ["a", "b", "c"]'
 ask RENAME pawl:queues elsewhere >/dev/null
 ask SET pawl:queues x >/dev/null
 run drain

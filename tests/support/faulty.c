@@ -14,6 +14,7 @@ static _Atomic uint64_t calls;
 static atomic_long points_left;
 static _Atomic uint8_t store_number = 1;
 static const char *_Atomic damaged;
+static atomic_int damaged_how;
 
 struct faulty {
     struct pawl_storage base;
@@ -44,8 +45,9 @@ void faulty_replace(void)
     atomic_fetch_add(&store_number, 1);
 }
 
-void faulty_damage(const char *queue)
+void faulty_damage(const char *queue, enum faulty_damage how)
 {
+    atomic_store(&damaged_how, (int)how);
     atomic_store(&damaged, queue);
 }
 
@@ -81,14 +83,24 @@ static enum faulty_mode begin(const struct pawl_storage *self)
     return now;
 }
 
-static bool is_damaged(const struct pawl_storage *self, const char *queue,
-                       struct pawl_error *err)
+/* OK: it is not. */
+static enum pawl_status damage(const struct pawl_storage *self, const char *queue,
+                               struct pawl_error *err)
 {
     const char *which = atomic_load(&damaged);
     if (!self->ops->remote || which == NULL || strcmp(which, queue) != 0)
-        return false;
-    pawl_error_set(err, PAWL_ECORRUPT, "somebody wrote there");
-    return true;
+        return PAWL_OK;
+    switch ((enum faulty_damage)atomic_load(&damaged_how)) {
+    case FAULTY_PARTLY:
+        pawl_error_set(err, PAWL_EUNKNOWN, "maybe done in part: somebody wrote there");
+        if (err)
+            err->native = PAWL_NATIVE_ANSWERED;
+        return PAWL_EUNKNOWN;
+    case FAULTY_CUT_OFF:
+        return pawl_error_set(err, PAWL_EUNREACHABLE, "its master is dead");
+    default:
+        return pawl_error_set(err, PAWL_ECORRUPT, "somebody wrote there");
+    }
 }
 
 /* What it comes to that was not done. */
@@ -121,8 +133,9 @@ static enum pawl_status faulty_put(struct pawl_storage *self, const struct pawl_
                                    struct pawl_put_result *results,
                                    struct pawl_error *err)
 {
-    if (is_damaged(self, in->queue, err))
-        return PAWL_ECORRUPT;
+    enum pawl_status bad = damage(self, in->queue, err);
+    if (bad != PAWL_OK)
+        return bad;
     CALL(storage_put(inner(self), in, results, err));
 }
 
@@ -131,8 +144,9 @@ static enum pawl_status faulty_exchange(struct pawl_storage *self,
                                         struct pawl_exchange_reply *out,
                                         struct pawl_error *err)
 {
-    if (is_damaged(self, in->queue, err))
-        return PAWL_ECORRUPT;
+    enum pawl_status bad = damage(self, in->queue, err);
+    if (bad != PAWL_OK)
+        return bad;
     enum faulty_mode now = begin(self);
     if (now != FAULTY_FINE && now != FAULTY_LOST_AFTER)
         return refuse(now, err);
@@ -209,8 +223,9 @@ static enum pawl_status faulty_bring_in(struct pawl_storage *self,
                                         struct pawl_put_result *results,
                                         struct pawl_error *err)
 {
-    if (is_damaged(self, in->queue, err))
-        return PAWL_ECORRUPT;
+    enum pawl_status bad = damage(self, in->queue, err);
+    if (bad != PAWL_OK)
+        return bad;
     CALL(storage_bring_in(inner(self), in, results, err));
 }
 

@@ -20,8 +20,13 @@ enum faulty_mode {
 /* Make the schemes known. As often as you like. */
 void faulty_register(void);
 void faulty_set(enum faulty_mode mode);
-/* ECORRUPT for what goes to this queue of the remote ones; NULL: none. */
-void faulty_damage(const char *queue);
+/* What goes to this queue of the remote ones fails, and nothing else; NULL: none. */
+enum faulty_damage {
+    FAULTY_CORRUPT, /* ECORRUPT, certainly not done */
+    FAULTY_PARTLY,  /* UNKNOWN, though answered: as Redis says that a key was overwritten */
+    FAULTY_CUT_OFF  /* UNREACHABLE: the master of a Cluster that has it is dead */
+};
+void faulty_damage(const char *queue, enum faulty_damage how);
 /* For so many more calls; then it is FAULTY_AWAY until told otherwise. */
 void faulty_for(enum faulty_mode mode, int calls);
 /* Calls to the remote ones so far, those that failed among them. */

@@ -119,7 +119,7 @@ static inline void setup(void)
     unsetenv("PAWL_FALLBACK");
     faulty_register();
     faulty_set(FAULTY_FINE);
-    faulty_damage(NULL);
+    faulty_damage(NULL, FAULTY_CORRUPT);
     there = open_url("memory:there");
     here = open_url("memory:here");
 }

@@ -204,6 +204,29 @@ START_TEST(how_long_a_probe_takes)
 }
 END_TEST
 
+/* A call of a drain has the patience; of one who is about to end 400 ms, or as many times
+ * as long as it took him to connect; and each twelfth in vain all that there is. */
+START_TEST(how_long_a_drain_takes)
+{
+    open_with(&(struct breaker_times){ 1, 40, 1500 });
+    breaker_lost(&one, "gone");
+    breaker_unanswered(&one, true, "gone still");
+    breaker_answered(&one, true);
+    for (int i = 1; i <= 24; i++) {
+        bool twelfth = i % 12 == 0;
+        ck_assert_int_eq(breaker_drain_time(&two, false, 3, 10000), twelfth ? 10000 : 1500);
+        ck_assert_int_eq(breaker_drain_time(&two, true, 3, 10000), twelfth ? 10000 : 400);
+        breaker_drain_vain(&one);
+    }
+    ck_assert_int_eq(breaker_drain_time(&one, true, 150, 10000), 600);
+    ck_assert_int_eq(breaker_drain_time(&one, true, 900, 10000), 1500);
+    ck_assert_int_eq(breaker_drain_time(&one, true, 0, 10000), 1500);
+    ck_assert_int_eq(breaker_drain_time(&one, false, 0, 1000), 1000);
+    one.times.patience = 300;
+    ck_assert_int_eq(breaker_drain_time(&one, true, 3, 10000), 300);
+}
+END_TEST
+
 /* A link that comes and goes: a hundredth of a minute stands for a minute here, and it
  * comes and goes each hundredth of a second. At most two changes between using the
  * primary and not. */
@@ -553,6 +576,7 @@ int main(void)
     tcase_add_test(t, a_trial_fails);
     tcase_add_test(t, one_probe_at_a_time);
     tcase_add_test(t, how_long_a_probe_takes);
+    tcase_add_test(t, how_long_a_drain_takes);
     tcase_add_test(t, no_flapping);
     tcase_add_test(t, soon_again);
     tcase_add_test(t, after_a_boot);

@@ -169,88 +169,6 @@ START_TEST(rate_of_calls)
 }
 END_TEST
 
-static struct pawl_id put_to(const char *queue)
-{
-    struct pawl_new_job job = new_job();
-    job.queue = queue;
-    job.id = pawl_id_new(queue, clock_wall_ms());
-    assert_status(put_job(job), PAWL_SPOOLED);
-    return job.id;
-}
-
-static struct pawl_id put_maybe_sent(const char *queue)
-{
-    faulty_for(FAULTY_LOST_BEFORE, 1);
-    struct pawl_id id = put_to(queue);
-    faulty_set(FAULTY_FINE);
-    await_mode(PAWL_MODE_DRAINING);
-    return id;
-}
-
-static uint64_t pending_there(const char *queue)
-{
-    struct pawl_stats *stats = NULL;
-    uint64_t pending = 0;
-    if (storage_stats(there, queue, &stats, &err) == PAWL_OK)
-        pending = stats->queues[0].jobs[PAWL_PENDING];
-    pawl_stats_free(stats);
-    return pending;
-}
-
-/* A queue that is damaged at the primary keeps no other one waiting, neither with its
- * jobs nor with more kept calls than are delivered at once; and keeps its order. */
-START_TEST(one_queue_is_stuck)
-{
-    enum { CALLS = 20 };
-    struct pawl_id ids[CALLS + 1];
-    store = open_with("dwell=0ms&trial=0ms&outage=spool");
-    struct failover *f = failover_of(store);
-    ck_assert(breaker_drain_begin(&f->breaker)); /* nobody drains meanwhile */
-    for (int i = 0; i < CALLS; i++)
-        ids[i] = put_maybe_sent(QUEUE);
-    put_maybe_sent("post");
-    faulty_set(FAULTY_AWAY);
-    ids[CALLS] = put_to(QUEUE);
-    put_to("post");
-    faulty_damage(QUEUE);
-    faulty_set(FAULTY_FINE);
-    breaker_drain_end(&f->breaker);
-    int64_t end = clock_mono_ns() + PATIENCE_NS;
-    while ((pending_there("post") < 2 || times_told("drain-refused") == 0) &&
-           clock_mono_ns() < end)
-        nap();
-    ck_assert_uint_eq(pending_there("post"), 2);
-    ck_assert_uint_eq(times_told("drain-refused: what is spooled at here cannot go to "
-                                 "faulty:memory:there: queue 'mail': somebody wrote there;"
-                                 " trying again"), 1);
-    faulty_damage(NULL);
-    come_back();
-    for (int i = 0; i <= CALLS; i++) {
-        struct pawl_job *job = claim(there);
-        ck_assert_mem_eq(&job->id, &ids[i], sizeof ids[i]);
-        pawl_job_free(job);
-    }
-}
-END_TEST
-
-/* A command that is about to end gives over a batch all the same. */
-START_TEST(one_batch_at_least)
-{
-    struct pawl_storage_config config = fixture_config();
-    config.brief = true; /* no thread before the next probe is due */
-    faulty_set(FAULTY_AWAY);
-    assert_status(storage_open("faulty:memory:there?fallback=" SPOOL "&dwell=1h", &config,
-                               NULL, &store, &err), PAWL_OK);
-    struct failover *f = failover_of(store);
-    struct pawl_id id = put_spooled();
-    faulty_set(FAULTY_FINE);
-    atomic_store(&f->stopping, true);
-    ck_assert(breaker_answered(&f->breaker, true));
-    failover_drain(f);
-    ck_assert_int_eq(state_in(there, id), PAWL_PENDING);
-}
-END_TEST
-
 /* Delays and lives are counted from the put, not from its arrival. */
 START_TEST(times_go_on)
 {
@@ -626,8 +544,6 @@ int main(void)
     tcase_add_test(t, request_lost);
     tcase_add_test(t, lost_long_ago);
     tcase_add_test(t, rate_of_calls);
-    tcase_add_test(t, one_queue_is_stuck);
-    tcase_add_test(t, one_batch_at_least);
     tcase_add_test(t, times_go_on);
     tcase_add_test(t, again_at_the_spool);
     tcase_add_test(t, again_at_the_primary);

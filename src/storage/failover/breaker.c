@@ -15,6 +15,7 @@
 #define PROBE_LEAST_MS 20
 #define BRIEF_MS 400 /* a probe of who is about to end, */
 #define BRIEF_PATIENT 12 /* but for each so many in vain */
+#define BRIEF_CALLS 4 /* so often as long as connecting may a call of a drain take him */
 
 /* --- open and close ------------------------------------------------------------- */
 
@@ -164,6 +165,25 @@ pawl_duration breaker_probe_time(const struct breaker *breaker, bool brief)
     return patience < BRIEF_MS ? patience : BRIEF_MS;
 }
 
+pawl_duration breaker_drain_time(const struct breaker *breaker, bool brief,
+                                 pawl_duration took, pawl_duration most)
+{
+    int64_t nth = atomic_load(&breaker->page->vain) + 1;
+    pawl_duration time = breaker->times.patience;
+
+    if (nth % BRIEF_PATIENT == 0 || time > most)
+        return most;
+    if (!brief || took == 0 || took > time / BRIEF_CALLS)
+        return time;
+    took *= BRIEF_CALLS;
+    return took > BRIEF_MS ? took : time < BRIEF_MS ? time : BRIEF_MS;
+}
+
+void breaker_drain_vain(struct breaker *breaker)
+{
+    atomic_fetch_add(&breaker->page->vain, 1);
+}
+
 pawl_duration breaker_probe_in(const struct breaker *breaker)
 {
     int64_t left = atomic_load(&breaker->page->not_before) - clock_boot_ms();
@@ -199,6 +219,7 @@ bool breaker_answered(struct breaker *breaker, bool at_once)
         ago(now, atomic_load(&page->trial_since)) < breaker->times.trial)
         return false;
     atomic_store(&page->ended, now);
+    atomic_store(&page->vain, 0); /* of the drain from now on */
     atomic_store(&page->since, clock_wall_ms());
     return change(breaker, word, BREAKER_DRAINING);
 }

@@ -81,6 +81,14 @@ bool breaker_probe_due(struct breaker *breaker);
  * too, by a host that has no other programs: each twelfth probe in vain of an outage has
  * all of the patience, and so has one that follows an answer. */
 pawl_duration breaker_probe_time(const struct breaker *breaker, bool brief);
+/* How long a call of a drain may take. As a probe of a trial it follows an answer; whoever
+ * is `brief` gives it 400 ms, or more if it took him more to connect, `took` ms, just now
+ * (0: not known). Each twelfth in vain has `most`: a batch gets no smaller, and where the
+ * way is narrow it needs more. */
+pawl_duration breaker_drain_time(const struct breaker *breaker, bool brief,
+                                 pawl_duration took, pawl_duration most);
+/* Some of a drain's calls were given up, in a state that stays. */
+void breaker_drain_vain(struct breaker *breaker);
 /* When the next is, at the latest: ms from now. */
 pawl_duration breaker_probe_in(const struct breaker *breaker);
 /* The next probe is due now. */

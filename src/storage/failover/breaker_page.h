@@ -30,7 +30,7 @@ struct breaker_page { /* FORMAT.md */
     /* For people: breaker_text(). Two that write at once may mix their texts. */
     _Atomic char reason[BREAKER_TEXT]; /* why OPEN */
     _Atomic char where[BREAKER_TEXT];  /* the primary that the spool is for */
-    _Atomic int64_t vain; /* probes of this outage that were in vain */
+    _Atomic int64_t vain; /* probes of this outage, or drains after it, in vain */
     _Atomic uint64_t owner; /* `where` as a number, since the text may be cut: two primaries
                                may differ at its end alone. 0: there is only the text */
 };

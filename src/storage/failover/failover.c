@@ -45,7 +45,7 @@ bool failover_is_away(enum pawl_status status)
 
 /* Whoever answers is not away, though it be unknown what was done: else one damaged
  * queue would send all others to the spool, and keep what is there from leaving it. */
-static bool is_lost(enum pawl_status status, const struct pawl_error *err)
+bool failover_is_lost(enum pawl_status status, const struct pawl_error *err)
 {
     return failover_is_away(status) &&
            !(status == PAWL_EUNKNOWN && err && err->native == PAWL_NATIVE_ANSWERED);
@@ -54,7 +54,7 @@ static bool is_lost(enum pawl_status status, const struct pawl_error *err)
 bool failover_lost(struct failover *f, enum pawl_status status,
                    const struct pawl_error *err)
 {
-    if (!is_lost(status, err))
+    if (!failover_is_lost(status, err))
         return false;
     breaker_lost(&f->breaker, err ? err->message : pawl_status_text(status));
     failover_heed(f);
@@ -79,7 +79,7 @@ struct pawl_storage *failover_ask(struct failover *f, enum pawl_status *status,
 bool failover_final(struct failover *f, enum pawl_status status,
                     const struct pawl_error *own, struct pawl_error *err)
 {
-    if (is_lost(status, own)) {
+    if (failover_is_lost(status, own)) {
         if (own->status < 0) /* else it was not asked */
             failover_lost(f, status, own);
         return false;
@@ -136,6 +136,7 @@ static enum pawl_status open_primary(struct failover *f, struct pawl_error *err)
 {
     struct pawl_storage *primary = NULL;
     enum pawl_status status;
+    int64_t began_ns = clock_mono_ns();
 
     if (failover_away(f)) /* another thread was here just now, and in vain */
         return failover_unreachable(f, err);
@@ -145,6 +146,7 @@ static enum pawl_status open_primary(struct failover *f, struct pawl_error *err)
     }
     status = failover_connect(f, failover_patience(f), &primary, err);
     if (status == PAWL_OK) {
+        atomic_store(&f->open_took, (clock_mono_ns() - began_ns) / NS_PER_MS + 1);
         failover_met(f, primary);
         storage_close(failover_adopt(f, primary));
         return PAWL_OK;

@@ -93,12 +93,30 @@ static enum pawl_status sweep_here(const struct drain *drain, const char *queue,
     return storage_sweep(drain->f->spool, &sweep, &reply, err);
 }
 
-enum pawl_status failover_stuck(struct failover *f, const char *queue,
-                                const struct pawl_error *why, struct pawl_error *err)
+/* Whoever ends does not wait to learn why there was no answer; nor does it mean much, for
+ * he may have given it too little time. */
+static bool is_patient(const struct failover *f)
+{
+    return !f->config.brief && !atomic_load(&f->stopping);
+}
+
+/* One that answers something has trouble with a queue: its master is dead, in a Cluster,
+ * or what was sent is too much for the time. */
+static bool answers(struct failover *f, struct pawl_storage *to)
+{
+    struct pawl_health health;
+
+    return !is_patient(f) || !failover_is_away(storage_health(to, &health, NULL));
+}
+
+enum pawl_status failover_stuck(struct failover *f, struct pawl_storage *to,
+                                const char *queue, const struct pawl_error *why,
+                                struct pawl_error *err)
 {
     struct failover_line *line = failover_line(f, queue);
 
-    if (failover_is_away(why->status) || !line) { /* the trouble of all */
+    f->lost = failover_is_lost(why->status, why) && !answers(f, to);
+    if (f->lost || !line) { /* the trouble of all */
         *err = *why;
         return why->status;
     }
@@ -117,6 +135,15 @@ bool failover_is_stuck(struct failover *f, const char *queue)
     return line && line->stuck_in == f->round;
 }
 
+/* Those that were stuck a round ago have to wait for the others: their master may be
+ * dead, and each then takes its time to fail. */
+static bool was_stuck(struct failover *f, const char *queue)
+{
+    const struct failover_line *line = failover_line(f, queue);
+
+    return line && line->stuck_in > 0 && line->stuck_in + 1 == f->round;
+}
+
 static enum pawl_status drain_queue(struct drain *drain, const char *queue,
                                     struct pawl_error *err)
 {
@@ -133,7 +160,7 @@ static enum pawl_status drain_queue(struct drain *drain, const char *queue,
         counts = (struct relay_counts){ 0 };
         keep_rate(drain);
     }
-    return status < 0 ? failover_stuck(drain->f, queue, &own, err) : status;
+    return status < 0 ? failover_stuck(drain->f, drain->to, queue, &own, err) : status;
 }
 
 static enum pawl_status drain_calls(struct drain *drain, struct pawl_error *err)
@@ -148,22 +175,28 @@ static enum pawl_status drain_calls(struct drain *drain, struct pawl_error *err)
     return status;
 }
 
-/* The queues of calls, or those of jobs. */
-static enum pawl_status drain_some(struct drain *drain, const struct pawl_stats *stats,
-                                   bool calls, struct pawl_error *err)
+static enum pawl_status drain_jobs(struct drain *drain, const struct pawl_stats *stats,
+                                   bool stuck, struct pawl_error *err)
 {
+    struct failover *f = drain->f;
     enum pawl_status status = PAWL_OK;
 
     for (size_t i = 0; i < stats->queue_count && status >= 0 && !is_over(drain); i++) {
         const struct pawl_queue_stats *queue = &stats->queues[i];
-        if (failover_is_reserved(queue->name) != calls || is_empty(queue))
+        if (failover_is_reserved(queue->name) || is_empty(queue))
             continue;
-        if (calls)
-            return drain_calls(drain, err); /* of both queues */
-        if (!failover_is_stuck(drain->f, queue->name))
+        if (was_stuck(f, queue->name) == stuck && !failover_is_stuck(f, queue->name))
             status = drain_queue(drain, queue->name, err);
     }
     return status;
+}
+
+static bool has_calls(const struct pawl_stats *stats)
+{
+    for (size_t i = 0; i < stats->queue_count; i++)
+        if (failover_is_reserved(stats->queues[i].name) && !is_empty(&stats->queues[i]))
+            return true;
+    return false;
 }
 
 static const unsigned all_but_processing =
@@ -182,10 +215,10 @@ static enum pawl_status drain_once(struct drain *drain, struct pawl_error *err)
     f->round++;
     f->stuck = (struct pawl_error){ 0 };
     status = storage_stats(f->spool, NULL, &stats, err);
-    if (status >= 0)
-        status = drain_some(drain, stats, true, err);
-    if (status >= 0)
-        status = drain_some(drain, stats, false, err);
+    if (status >= 0 && has_calls(stats))
+        status = drain_calls(drain, err);
+    for (int stuck = 0; stuck < 2 && status >= 0; stuck++)
+        status = drain_jobs(drain, stats, stuck, err);
     pawl_stats_free(stats);
     drain->tried = true;
     if (status < 0 || f->stuck.status == PAWL_OK)
@@ -225,13 +258,47 @@ static void tell_refused(struct failover *f, const struct pawl_error *err)
                  f->spool->where, f->where, err->message);
 }
 
-/* Was it the primary that did not answer, or is it the spool that has trouble? */
-static bool is_primary_away(struct pawl_storage *primary, enum pawl_status status)
+/* Its calls have the patience of all calls, and not the longer time of what nobody waits
+ * for: whoever ends waits for the one that is under way. */
+static enum pawl_status connect(struct drain *drain, struct pawl_error *err)
 {
-    struct pawl_health health;
+    struct failover *f = drain->f;
+    pawl_duration patience = failover_patience(f);
+    pawl_duration time = breaker_drain_time(&f->breaker, f->config.brief,
+                                            atomic_load(&f->open_took),
+                                            f->config.deadline);
+    enum pawl_status status = failover_connect(f, time, &drain->to, err);
 
-    return failover_is_away(status) &&
-           (!primary || failover_is_away(storage_health(primary, &health, NULL)));
+    if (status == PAWL_OK) /* it may have been emptied within the trial */
+        failover_met(f, drain->to);
+    f->lost = failover_is_away(status) && time >= patience;
+    drain->relay = (struct relay){ .from = f->spool, .to = drain->to,
+                                   .mover = drain_mover, .limit = BATCH,
+                                   .states = all_but_processing,
+                                   .clock = &f->config.clock,
+                                   .merged = failover_tell_merged, .context = f };
+    return status;
+}
+
+/* What it came to. */
+static void conclude(struct drain *drain, enum pawl_status status,
+                     const struct pawl_error *err)
+{
+    struct failover *f = drain->f;
+
+    if (status >= 0) {
+        f->refused = PAWL_OK;
+        return;
+    }
+    if (f->lost) {
+        breaker_lost(&f->breaker, err->message);
+        return;
+    }
+    /* One that cannot be reached fails as soon with more time. */
+    if (failover_is_lost(status, err) && (status != PAWL_EUNREACHABLE || !drain->to))
+        breaker_drain_vain(&f->breaker);
+    if (!failover_is_lost(status, err) || is_patient(f))
+        tell_refused(f, err);
 }
 
 pawl_duration failover_drain(struct failover *f)
@@ -239,27 +306,14 @@ pawl_duration failover_drain(struct failover *f)
     struct drain drain = { .f = f, .begun_ns = clock_mono_ns() };
     struct pawl_error err = { 0 };
     enum pawl_status status;
-    bool away;
 
     if (!breaker_drain_begin(&f->breaker))
         return TRY_AGAIN_MS;
-    status = failover_connect(f, f->config.deadline, &drain.to, &err);
-    if (status == PAWL_OK) {
-        drain.relay = (struct relay){ .from = f->spool, .to = drain.to,
-                                      .mover = drain_mover, .limit = BATCH,
-                                      .states = all_but_processing,
-                                      .clock = &f->config.clock,
-                                      .merged = failover_tell_merged, .context = f };
+    status = connect(&drain, &err);
+    if (status == PAWL_OK)
         status = drain_all(&drain, &err);
-    }
-    away = is_primary_away(drain.to, status);
     storage_close(drain.to);
     breaker_drain_end(&f->breaker);
-    if (away)
-        breaker_lost(&f->breaker, err.message);
-    else if (status < 0)
-        tell_refused(f, &err);
-    else
-        f->refused = PAWL_OK;
+    conclude(&drain, status, &err);
     return status < 0 ? TRY_AGAIN_MS : 0;
 }

@@ -82,6 +82,7 @@ struct failover {
     struct failover_line *lines;
     pthread_mutex_t open_mutex; /* who opens the primary */
     int64_t open_again_ns;      /* not before: it was just refused */
+    _Atomic pawl_duration open_took; /* ms, rounded up; 0: it was not opened */
     struct pawl_error open_error;
 
     struct pawl_session note_session; /* our puts into the reserved queues */
@@ -97,8 +98,10 @@ struct failover {
     enum pawl_status refused; /* what the primary said to the last drain */
     uint64_t round;           /* of draining; the first is 1 */
     struct pawl_error stuck;  /* the first failure of this round that left others alone */
+    bool lost;                /* in this drain the primary did not answer, to nothing */
     struct pawl_storage *prober; /* during a trial */
     int64_t fastest_ns;          /* of its answers */
+    int slow;                    /* its last so many answers were */
 };
 
 static inline struct failover *failover_of(struct pawl_storage *self)
@@ -136,6 +139,8 @@ static inline bool failover_spooled(const struct failover *f)
 /* Does this mean that the primary is away, and not that it has something against
  * us? */
 bool failover_is_away(enum pawl_status status);
+/* The same of a call's answer: one that leaves open what was done is an answer still. */
+bool failover_is_lost(enum pawl_status status, const struct pawl_error *err);
 /* Did the primary not answer, or not in time? Then it is away from now on, and true
  * is returned. */
 bool failover_lost(struct failover *f, enum pawl_status status,
@@ -216,10 +221,11 @@ enum pawl_status failover_list_kept(struct failover *f, const struct pawl_list *
 /* Give the primary what is in the spool, until that is empty, or the state another, or
  * something fails. ms until it is to be tried again. */
 pawl_duration failover_drain(struct failover *f);
-/* Something of a queue did not go over. OK: that is the queue's own trouble, and others
- * go on; in this round it gets nothing more, or its order would not be kept. */
-enum pawl_status failover_stuck(struct failover *f, const char *queue,
-                                const struct pawl_error *why, struct pawl_error *err);
+/* Something of a queue did not go over to `to`. OK: that is the queue's own trouble, and
+ * others go on; in this round it gets nothing more, or its order would not be kept. */
+enum pawl_status failover_stuck(struct failover *f, struct pawl_storage *to,
+                                const char *queue, const struct pawl_error *why,
+                                struct pawl_error *err);
 bool failover_is_stuck(struct failover *f, const char *queue);
 /* Does the spool hold nothing for the primary? False also when it cannot be told. */
 bool failover_spool_empty(struct failover *f);

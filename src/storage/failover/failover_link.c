@@ -17,6 +17,7 @@
 #define NS_PER_MS INT64_C(1000000)
 #define IDLE_MS 60000 /* a change wakes us */
 #define SLOW_LEAST_NS (20 * NS_PER_MS) /* below that nothing is slow */
+#define SLOW_ROW 4 /* so many slow answers in a row: it is like that now */
 
 /* --- telling -------------------------------------------------------------------- */
 
@@ -91,16 +92,22 @@ static void tell_mode(struct failover *f, enum pawl_mode mode)
 /* --- probing -------------------------------------------------------------------- */
 
 /* A steady link answers each probe of a trial in about the same time. One that comes and
- * goes each second answers some only when it is back, and must not pass for steady. */
+ * goes each second answers some only when it is back, and must not pass for steady. But
+ * one may become slower, as a Cluster with a dead master, which health asks in vain. */
 static bool too_slow(struct failover *f, int64_t took_ns)
 {
     int64_t most = f->settings.trial * NS_PER_MS / 4;
+    bool slow;
 
     if (f->fastest_ns == 0 || took_ns < f->fastest_ns)
         f->fastest_ns = took_ns;
     if (most < 4 * f->fastest_ns)
         most = 4 * f->fastest_ns; /* it is far away */
-    return took_ns > most && took_ns > SLOW_LEAST_NS;
+    slow = took_ns > most && took_ns > SLOW_LEAST_NS;
+    f->slow = slow ? f->slow + 1 : 0;
+    if (f->slow == SLOW_ROW)
+        f->fastest_ns = f->slow = 0;
+    return slow;
 }
 
 /* The calls of one that is brief may have too little time. */
@@ -110,7 +117,7 @@ static void end_probing(struct failover *f, bool use)
         f->prober = failover_adopt(f, f->prober);
     storage_close(f->prober);
     f->prober = NULL;
-    f->fastest_ns = 0;
+    f->fastest_ns = f->slow = 0;
 }
 
 static void judge(struct failover *f, enum pawl_status status, int64_t took_ns,

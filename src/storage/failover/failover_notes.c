@@ -226,7 +226,7 @@ static enum pawl_status deliver_one(struct failover *f, struct pawl_storage *to,
         if (status == PAWL_ETOOOLD)
             status = set_aside(f, queue, note, &own);
         else if (status < 0)
-            status = failover_stuck(f, whose, &own, err);
+            status = failover_stuck(f, to, whose, &own, err);
         else
             status = settle(f, queue, PAWL_TAKE_CONFIRM, note->id, err);
     }

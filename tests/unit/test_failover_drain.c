@@ -1,0 +1,135 @@
+/* test_failover_drain.c - the way back: a queue that is in trouble, a primary that goes
+ * again meanwhile, and who ends while he drains. */
+#include "failover_fixture.h"
+#include "program.h"
+
+/* --- a queue in trouble --------------------------------------------------------- */
+
+static struct pawl_id put_to(const char *queue)
+{
+    struct pawl_new_job job = new_job();
+    job.queue = queue;
+    job.id = pawl_id_new(queue, clock_wall_ms());
+    assert_status(put_job(job), PAWL_SPOOLED);
+    return job.id;
+}
+
+static struct pawl_id put_maybe_sent(const char *queue)
+{
+    faulty_for(FAULTY_LOST_BEFORE, 1);
+    struct pawl_id id = put_to(queue);
+    faulty_set(FAULTY_FINE);
+    await_mode(PAWL_MODE_DRAINING);
+    return id;
+}
+
+static uint64_t pending_there(const char *queue)
+{
+    struct pawl_stats *stats = NULL;
+    uint64_t pending = 0;
+    if (storage_stats(there, queue, &stats, &err) == PAWL_OK)
+        pending = stats->queues[0].jobs[PAWL_PENDING];
+    pawl_stats_free(stats);
+    return pending;
+}
+
+static const struct trouble {
+    enum faulty_damage how;
+    const char *text;
+} troubles[] = {
+    { FAULTY_CORRUPT, "somebody wrote there" },
+    { FAULTY_PARTLY, "maybe done in part: somebody wrote there" },
+    { FAULTY_CUT_OFF, "its master is dead" },
+};
+
+/* A queue that is damaged at the primary keeps no other one waiting, neither with its
+ * jobs nor with more kept calls than are delivered at once; is named; and keeps its
+ * order. */
+START_TEST(one_queue_is_stuck)
+{
+    enum { CALLS = 20 };
+    struct pawl_id ids[CALLS + 1];
+    char text[200];
+    store = open_with("dwell=0ms&trial=0ms&outage=spool");
+    struct failover *f = failover_of(store);
+    ck_assert(breaker_drain_begin(&f->breaker)); /* nobody drains meanwhile */
+    for (int i = 0; i < CALLS; i++)
+        ids[i] = put_maybe_sent(QUEUE);
+    put_maybe_sent("post");
+    faulty_set(FAULTY_AWAY);
+    ids[CALLS] = put_to(QUEUE);
+    put_to("post");
+    faulty_damage(QUEUE, troubles[_i].how);
+    faulty_set(FAULTY_FINE);
+    breaker_drain_end(&f->breaker);
+    int64_t end = clock_mono_ns() + PATIENCE_NS;
+    while ((pending_there("post") < 2 || times_told("drain-refused") == 0) &&
+           clock_mono_ns() < end)
+        nap();
+    ck_assert_uint_eq(pending_there("post"), 2);
+    snprintf(text, sizeof text, "drain-refused: what is spooled at here cannot go to "
+             "faulty:memory:there: queue 'mail': %s; trying again", troubles[_i].text);
+    ck_assert_uint_eq(times_told(text), 1);
+    faulty_damage(NULL, FAULTY_CORRUPT);
+    come_back();
+    for (int i = 0; i <= CALLS; i++) {
+        struct pawl_job *job = claim(there);
+        ck_assert_mem_eq(&job->id, &ids[i], sizeof ids[i]);
+        pawl_job_free(job);
+    }
+}
+END_TEST
+
+/* --- another store ------------------------------------------------------------- */
+
+/* It is emptied when the prober has its connection already: the drain sees it. */
+START_TEST(emptied_within_the_trial)
+{
+    open_away("dwell=0ms&trial=0ms");
+    struct failover *f = failover_of(store);
+    ck_assert(breaker_drain_begin(&f->breaker));
+    put_to(QUEUE);
+    faulty_set(FAULTY_FINE);
+    await_mode(PAWL_MODE_DRAINING);
+    ck_assert_uint_eq(times_told("store-changed"), 0);
+    faulty_replace();
+    breaker_drain_end(&f->breaker);
+    come_back();
+    ck_assert_uint_eq(times_told("store-changed: faulty:memory:there is back as another "
+                                 "store: it was emptied or replaced. "), 1);
+    ck_assert_uint_eq(times_told("event 2 "), 1);
+}
+END_TEST
+
+/* --- who ends ------------------------------------------------------------------- */
+
+/* A command that is about to end gives over a batch all the same. */
+START_TEST(one_batch_at_least)
+{
+    struct pawl_storage_config config = fixture_config();
+    config.brief = true; /* no thread before the next probe is due */
+    faulty_set(FAULTY_AWAY);
+    assert_status(storage_open("faulty:memory:there?fallback=" SPOOL "&dwell=1h", &config,
+                               NULL, &store, &err), PAWL_OK);
+    struct failover *f = failover_of(store);
+    struct pawl_id id = put_spooled();
+    faulty_set(FAULTY_FINE);
+    atomic_store(&f->stopping, true);
+    ck_assert(breaker_answered(&f->breaker, true));
+    failover_drain(f);
+    ck_assert_int_eq(state_in(there, id), PAWL_PENDING);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("failover_drain");
+    TCase *t = tcase_create("failover_drain");
+    tcase_add_checked_fixture(t, setup, teardown);
+    tcase_set_timeout(t, 60);
+    tcase_add_loop_test(t, one_queue_is_stuck, 0, sizeof troubles / sizeof *troubles);
+    tcase_add_test(t, emptied_within_the_trial);
+    tcase_add_test(t, one_batch_at_least);
+    suite_add_tcase(suite, t);
+    return program_run(suite);
+}
