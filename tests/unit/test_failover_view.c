@@ -335,8 +335,13 @@ START_TEST(wrong_options)
         { "outage=maybe", "outage is run-local, spool or fail, or one of these with a "
                           "queue, as in spool:mail" },
         { "outage=fail:", "outage names a queue that has not 1 to 128 bytes" },
-        { "dwell=5", "dwell is a length of time like 500ms, 2s or 72h" },
-        { "patience=0s", "patience is a length of time like 500ms, 2s or 72h" },
+        { "dwell=5", "dwell is a length of time from 0s to 1h, like 500ms or 2s" },
+        { "dwell=72h", "dwell is a length of time from 0s to 1h, like 500ms or 2s" },
+        { "trial=61m", "trial is a length of time from 0s to 1h, like 500ms or 2s" },
+        { "patience=0s", "patience is a length of time from 1ms to 1h, like 500ms or 2s" },
+        { "patience=2h", "patience is a length of time from 1ms to 1h, like 500ms or 2s" },
+        { "spool-age=9000h", "spool-age is a length of time from 1ms to 8784h, like 500ms "
+                             "or 2s" },
         { "spool-jobs=0", "spool-jobs is a whole number from 1 on" },
         { "spool-bytes=1k", "spool-bytes is a whole number from 1 on" },
         { "drain-rate=-1", "drain-rate is a whole number from 0 on" },
@@ -351,6 +356,19 @@ START_TEST(wrong_options)
                       (wrong[i].text[n] || err.message[n] == '\0'), "%s: %s",
                       wrong[i].options, err.message);
     }
+}
+END_TEST
+
+/* A patience that is longer than calls may take is cut, and that is said. */
+START_TEST(cut_patience)
+{
+    store = open_with("patience=30s");
+    ck_assert_int_eq(failover_patience(failover_of(store)), 2000);
+    ck_assert_uint_eq(times_told("patience-cut: patience is 30000 ms, but a call may take "
+                                 "2000 ms (the program's deadline): that counts"), 1);
+    storage_close(store);
+    store = open_with("patience=2s");
+    ck_assert_uint_eq(times_told("patience-cut"), 1);
 }
 END_TEST
 
@@ -569,6 +587,7 @@ int main(void)
     tcase_add_test(t, room_again);
     tcase_add_test(t, limit_of_age);
     tcase_add_test(t, wrong_options);
+    tcase_add_test(t, cut_patience);
     tcase_add_test(t, turned_off);
     tcase_add_test(t, no_spool);
     tcase_add_test(t, refused_at_the_start);

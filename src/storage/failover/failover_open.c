@@ -182,6 +182,16 @@ static enum pawl_status without_spool(const char *url,
     return PAWL_OK;
 }
 
+/* In a program that wrote the one and the other, one of them is not what he thinks. */
+static void tell_cut(struct failover *f)
+{
+    if (f->settings.patience > f->config.deadline)
+        failover_log(f, PAWL_LOG_INFO, "patience-cut",
+                     "patience is %lld ms, but a call may take %lld ms (the program's "
+                     "deadline): that counts", (long long)f->settings.patience,
+                     (long long)f->config.deadline);
+}
+
 static enum pawl_status open_both(struct failover *f, bool *no_spool,
                                   struct pawl_error *err)
 {
@@ -197,6 +207,7 @@ static enum pawl_status open_both(struct failover *f, bool *no_spool,
         pawl_error_prefix(err, "fallback");
     if (status != PAWL_OK)
         return status;
+    tell_cut(f);
     /* What a process left behind that ended before it could say so: */
     if (!failover_spooled(f) && !failover_spool_empty(f))
         breaker_refilled(&f->breaker);

@@ -2,6 +2,7 @@
  * table, a member, and a line in docs/man/pawl.1. */
 #include "storage/failover/failover_settings.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -94,6 +95,26 @@ static enum pawl_status read_fallback(const char *value, struct failover_setting
                          : pawl_error_set(err, PAWL_ENOMEM, "out of memory");
 }
 
+/* A bound as a person writes it. */
+static const char *show_time(int64_t ms, char text[24])
+{
+    if (ms == 0)
+        return "0s";
+    snprintf(text, 24, ms % HOUR ? "%lldms" : "%lldh",
+             (long long)(ms % HOUR ? ms : ms / HOUR));
+    return text;
+}
+
+static enum pawl_status wrong_time(const struct option *option, struct pawl_error *err)
+{
+    char min[24], max[24];
+
+    return pawl_error_set(err, PAWL_EINVAL,
+                          "%s is a length of time from %s to %s, like 500ms or 2s",
+                          option->name, show_time(option->min, min),
+                          show_time(option->max, max));
+}
+
 static enum pawl_status read_value(const struct option *option, const char *value,
                                    struct failover_settings *out,
                                    struct pawl_error *err)
@@ -108,9 +129,7 @@ static enum pawl_status read_value(const struct option *option, const char *valu
     case OPTION_TIME:
         if (url_duration(value, option->min, option->max, at))
             return PAWL_OK;
-        return pawl_error_set(err, PAWL_EINVAL,
-                              "%s is a length of time like 500ms, 2s or 72h",
-                              option->name);
+        return wrong_time(option, err);
     case OPTION_NUMBER:
         if (url_number(value, strlen(value), option->min, option->max, at))
             return PAWL_OK;
