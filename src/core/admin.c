@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "core/core.h"
 
@@ -217,6 +218,26 @@ void pawl_stats_free(struct pawl_stats *stats)
     free(stats);
 }
 
+/* Whoever has other jobs open drains none of them. */
+static void warn_of_spool(void *context, const char *path, const char *where,
+                          pawl_time since)
+{
+    struct pawl_health *out = context;
+    struct pawl_health_warning *warning = &out->warnings[out->warning_count];
+    time_t seconds = (time_t)(since / 1000);
+    char text[sizeof "2026-01-01T00:00:00Z"];
+    struct tm tm;
+
+    if (out->warning_count == PAWL_HEALTH_WARNINGS)
+        return;
+    gmtime_r(&seconds, &tm);
+    strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &tm);
+    snprintf(warning->text, sizeof warning->text,
+             "a spool for %.60s is left at %.80s since %s", where, path, text);
+    warning->standing = false;
+    out->warning_count++;
+}
+
 enum pawl_status pawl_health(struct pawl *pawl, struct pawl_health *out,
                              struct pawl_error *err)
 {
@@ -224,5 +245,7 @@ enum pawl_status pawl_health(struct pawl *pawl, struct pawl_health *out,
 
     if (status == PAWL_OK)
         status = storage_health(pawl->storage, out, err);
+    if (status == PAWL_OK && !pawl->storage->ops->remote)
+        storage_left(NULL, warn_of_spool, out);
     return status;
 }

@@ -203,6 +203,19 @@ static enum pawl_status look_at_note(struct pawl_migration *m, struct pawl_error
     return PAWL_OK;
 }
 
+/* Nobody would bring there what was spooled for the source, once it is left. */
+static void tell_spool(void *context, const char *path, const char *where,
+                       pawl_time since)
+{
+    struct pawl_migration *m = context;
+
+    (void)since;
+    if (strncmp(where, m->from->where, strlen(where)) == 0) /* it may be cut */
+        migrate_problem(m, true,
+                        "jobs for the source wait at %s since it was away: 'pawl drain' "
+                        "first, with the source's URL", path);
+}
+
 static enum pawl_status look_at_lock(struct pawl_migration *m, struct pawl_error *err)
 {
     struct pawl_error why = { 0 };
@@ -231,8 +244,10 @@ enum pawl_status migrate_plan_make(struct pawl_migration *m, struct pawl_error *
         status = look_at_lock(m, err);
     if (status == PAWL_OK)
         status = look_at_note(m, err);
-    if (status == PAWL_OK)
+    if (status == PAWL_OK) {
+        storage_left(m->options.from, tell_spool, m);
         tell_held(m);
+    }
     for (i = 0; i < m->plan.queue_count && m->to && status == PAWL_OK; i++)
         status = look_there(m, &m->plan.queues[i], err);
     if (status == PAWL_OK)

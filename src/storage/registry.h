@@ -16,6 +16,7 @@ const struct pawl_storage_ops *registry_find(const char *scheme, size_t n);
 enum pawl_status registry_default_url(char *url, size_t size, struct pawl_error *err);
 /* The URL of the usual spool for the primary that is at `where`: a file of this user,
  * and another one for each primary, so that jobs never go where they are not for.
+ * NULL: only to look what lies in its folder, which is not made then.
  * EDENIED: this pawl has no storage for that. EINVAL: there is no folder for it. */
 enum pawl_status registry_spool_url(const char *where, char *url, size_t size,
                                     struct pawl_error *err);

@@ -146,6 +146,15 @@ enum pawl_status storage_open(const char *url,
     return status;
 }
 
+void storage_left(const char *url, storage_left_fn *found, void *context)
+{
+    const struct pawl_storage_ops *ops =
+        url ? registry_find(url, strcspn(url, ":")) : NULL;
+
+    if (!url || (ops && ops->remote))
+        failover_left(url, found, context);
+}
+
 void storage_close(struct pawl_storage *storage)
 {
     if (!storage)

@@ -61,6 +61,25 @@ PAWL_URL=$other run drain
 like "the same store by a new name" "$code $err" "0 *1 drained"
 is "has it all" "$(payloads "$one")" '["for-one", "renamed"]'
 
+# Who moves away from a Redis, or has moved, hears of what waits for it here.
+redis_down
+unset PAWL_FALLBACK
+PAWL_URL=$one run enqueue spooled
+is "spooled for the old store" "$code" 0
+PAWL_URL=sqlite:$work/new.db run doctor
+like "who has other jobs open is told" "$code $out" "1 *attention a spool for $base, prefix one: is left at $XDG_STATE_HOME/pawl/pawl-spool-*"
+back
+run migrate --dry-run --from "$one" --to "sqlite:$work/new.db"
+like "a move would leave it behind" "$code $out" "1 *jobs for the source wait at $XDG_STATE_HOME/pawl/pawl-spool-*.db since it was away: 'pawl drain' first, with the source's URL*"
+run migrate --from "$one" --to "sqlite:$work/new.db"
+is "and is refused" "$code" 1
+PAWL_URL=$one run drain
+is "what was spooled goes over" "$code" 0
+run migrate --from "$one" --to "sqlite:$work/new.db"
+is "and moves with the others" "$code $(PAWL_URL=sqlite:$work/new.db "$PAWL" --json list | field '[x["payload"] for x in all]')" '0 ["for-one", "renamed", "spooled"]'
+PAWL_URL=sqlite:$work/new.db run doctor
+like "nothing is left" "$code $out" "0 *all is well in $work/new.db"
+
 # Databases and kinds of a server are primaries of their own, and so have usual spools.
 unset PAWL_FALLBACK
 redis_down

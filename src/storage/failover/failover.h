@@ -21,4 +21,7 @@ enum pawl_status failover_open(const struct pawl_storage_ops *ops, const char *u
                                const struct storage_log *log,
                                struct pawl_storage **out, struct pawl_error *err);
 
+/* storage_left(), of a remote storage's URL or of none. */
+void failover_left(const char *url, storage_left_fn *found, void *context);
+
 #endif

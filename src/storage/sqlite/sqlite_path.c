@@ -191,11 +191,11 @@ static enum pawl_status path_not_found(const char *file, struct pawl_error *err)
     return pawl_error_set(err, PAWL_NOT_FOUND, "'%s' does not exist", file);
 }
 
-enum pawl_status path_usual(char file[PATH_MAX], struct pawl_error *err)
+enum pawl_status path_usual(char file[PATH_MAX], bool make, struct pawl_error *err)
 {
     char folder[PATH_MAX];
     enum pawl_status status = path_default_folder(folder, err);
-    if (status == PAWL_OK)
+    if (status == PAWL_OK && make)
         status = path_make_folders(folder, err);
     if (status == PAWL_OK &&
         snprintf(file, PATH_MAX, "%s/" PATH_USUAL_NAME, folder) >= PATH_MAX)

@@ -36,8 +36,8 @@ enum path_use {
  * default can be told. */
 enum pawl_status path_resolve(const char *location, enum path_use use,
                               struct sqlite_path *out, struct pawl_error *err);
-/* The default file's name, its folders made, and nothing else looked at. */
-enum pawl_status path_usual(char file[PATH_MAX], struct pawl_error *err);
+/* The default file's name; `make`: its folders are made. Nothing else is looked at. */
+enum pawl_status path_usual(char file[PATH_MAX], bool make, struct pawl_error *err);
 /* Make the empty database file, 0600. *made is false when somebody else just
  * did. */
 enum pawl_status path_create(const char *file, bool *made, struct pawl_error *err);

@@ -11,7 +11,7 @@ enum pawl_status sqlite_spool_url(const char *where, char *url, size_t size,
                                   struct pawl_error *err)
 {
     char usual[PATH_MAX];
-    enum pawl_status status = path_usual(usual, err);
+    enum pawl_status status = path_usual(usual, where != NULL, err);
     int stem, n;
 
     if (status != PAWL_OK)
@@ -20,7 +20,7 @@ enum pawl_status sqlite_spool_url(const char *where, char *url, size_t size,
     if (stem > 3 && strcmp(usual + stem - 3, ".db") == 0)
         stem -= 3;
     n = snprintf(url, size, "sqlite:%.*s-spool-%016llx.db", stem, usual,
-                 (unsigned long long)hash_text(where));
+                 (unsigned long long)hash_text(where ? where : ""));
     if (strchr(usual, '?') || n < 0 || (size_t)n >= size)
         return pawl_error_set(err, PAWL_EDENIED,
                               "'%s' cannot be written as a URL: name another file",
