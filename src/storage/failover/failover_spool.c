@@ -152,6 +152,9 @@ static enum pawl_status make_ours(struct failover *f, struct pawl_error *err)
         if (status != PAWL_OK || !again)
             return status;
     }
+    if (!asked) /* somebody was stopped while he made it his: it may be ours */
+        return pawl_error_set(err, PAWL_ETIMEOUT,
+                              "a process that takes it over does not come to an end");
     return refuse_shared(f, err);
 }
 
