@@ -103,21 +103,68 @@ END_TEST
 
 /* --- who ends ------------------------------------------------------------------- */
 
-/* A command that is about to end gives over a batch all the same. */
-START_TEST(one_batch_at_least)
+static struct pawl_storage *open_brief(const char *more)
 {
     struct pawl_storage_config config = fixture_config();
+    struct pawl_storage *out = NULL;
+    char url[200];
     config.brief = true; /* no thread before the next probe is due */
+    snprintf(url, sizeof url, "faulty:memory:there?fallback=memory:here&outage=spool&%s",
+             more);
+    assert_status(storage_open(url, &config, NULL, &out, &err), PAWL_OK);
+    return out;
+}
+
+/* A command that is about to end gives over a batch of 200 all the same, and no more. */
+START_TEST(one_batch_at_least)
+{
+    enum { JOBS = 1000 };
     faulty_set(FAULTY_AWAY);
-    assert_status(storage_open("faulty:memory:there?fallback=memory:here&dwell=1h", &config,
-                               NULL, &store, &err), PAWL_OK);
+    store = open_brief("dwell=1h");
     struct failover *f = failover_of(store);
-    struct pawl_id id = put_spooled();
+    for (int i = 0; i < JOBS; i++)
+        put_spooled();
     faulty_set(FAULTY_FINE);
     atomic_store(&f->stopping, true);
     ck_assert(breaker_answered(&f->breaker, true));
     failover_drain(f);
-    ck_assert_int_eq(state_in(there, id), PAWL_PENDING);
+    ck_assert_uint_ge(stats_in(there).jobs[PAWL_PENDING], 200);
+    ck_assert_uint_le(stats_in(there).jobs[PAWL_PENDING], 600);
+}
+END_TEST
+
+/* Nor does it leave jobs that no longer move: they run here. */
+START_TEST(nothing_to_move)
+{
+    open_away("dwell=0ms&trial=0ms");
+    put_to(QUEUE);
+    struct pawl_job *job = claim(store);
+    faulty_set(FAULTY_FINE);
+    await_mode(PAWL_MODE_DRAINING);
+    int64_t began = clock_mono_ns();
+    storage_close(store);
+    ck_assert_int_le(clock_mono_ns() - began, INT64_C(5000000000));
+    store = NULL;
+    ck_assert_uint_eq(all_in(here), 1);
+    pawl_job_free(job);
+}
+END_TEST
+
+/* The command whose probe ends the outage drains as well, however soon it ends. */
+START_TEST(ends_the_outage_and_itself)
+{
+    for (int i = 0; i < 20; i++) {
+        faulty_set(FAULTY_AWAY);
+        store = open_brief("dwell=20ms&trial=0ms");
+        breaker_hurry(&failover_of(store)->breaker);
+        put_spooled();
+        faulty_set(FAULTY_FINE);
+        failover_heed(failover_of(store)); /* starts the thread */
+        storage_close(store);
+        store = NULL;
+        ck_assert_uint_eq(all_in(here), 0);
+        ck_assert_uint_eq(stats_in(there).jobs[PAWL_PENDING], (uint64_t)i + 1);
+    }
 }
 END_TEST
 
@@ -130,6 +177,8 @@ int main(void)
     tcase_add_loop_test(t, one_queue_is_stuck, 0, sizeof troubles / sizeof *troubles);
     tcase_add_test(t, emptied_within_the_trial);
     tcase_add_test(t, one_batch_at_least);
+    tcase_add_test(t, nothing_to_move);
+    tcase_add_test(t, ends_the_outage_and_itself);
     suite_add_tcase(suite, t);
     return program_run(suite);
 }

@@ -65,7 +65,8 @@ static void tell_of_outage(struct failover *f, struct pawl_health *out)
         warn(out, "away since %s, jobs are spooled: %s", since,
              breaker_text(page->reason, reason));
     else if (out->mode == PAWL_MODE_DRAINING)
-        warn(out, "the spool of this host is not empty yet");
+        warn(out, "the spool of this host is not empty yet: programs empty it, 'pawl "
+                  "drain' does so at once");
     format_time(replaced, since);
     if (replaced != 0 && now - replaced < INT64_C(86400) * 1000)
         warn(out, "at %s it was another store: emptied or replaced", since);

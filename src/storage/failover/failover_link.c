@@ -179,21 +179,24 @@ static pawl_duration tend(struct failover *f)
 }
 
 /* One turn at least: a command in a shell ends as fast as a thread begins, and would
- * probe by chance. */
+ * probe by chance. And one more where that has ended the outage, to drain. */
 static void *link_main(void *arg)
 {
     struct failover *f = arg;
+    bool ended;
 
     do {
         uint32_t word = breaker_word(&f->breaker);
+        bool away = failover_away(f);
         pawl_duration pause;
         failover_heed(f);
         pause = tend(f);
+        ended = away && !failover_away(f);
         if (!failover_away(f))
             end_probing(f, false); /* another process ended the outage */
-        if (pause > 0 && !atomic_load(&f->stopping))
+        if (pause > 0 && !ended && !atomic_load(&f->stopping))
             breaker_wait(&f->breaker, word, pause);
-    } while (!atomic_load(&f->stopping));
+    } while (ended || !atomic_load(&f->stopping));
     end_probing(f, false);
     return NULL;
 }
