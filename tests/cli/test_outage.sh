@@ -198,6 +198,18 @@ is "what is whole went over" "$(there)" '["a", "c"]'
 ask DEL 'pawl:{b}:pending:5' >/dev/null
 run drain
 is "and then the rest" "$code $(there)" '0 ["a", "b", "c"]'
+# A Redis that comes back with another password: no command forgets the spool.
+redis_down
+"$PAWL" enqueue -q lines refused >/dev/null 2>&1
+redis_up --appendonly yes --appendfsync always --requirepass other
+for verb in drain stats doctor list queues; do
+    run $verb
+    like "$verb says what waits" "$code $err" "1 *pawl $verb: *; 1 job waits in the spool at $XDG_STATE_HOME/pawl/pawl-spool-*.db"
+done
+back
+run drain
+ok "and all goes on" test "$code" -eq 0
+
 # A call that was kept and is damaged: it never goes over, and never goes unsaid.
 export PAWL_URL="$url?dwell=1h&trial=1h&fallback=sqlite:$work/aside.db"
 redis_down

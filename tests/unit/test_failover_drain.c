@@ -237,10 +237,10 @@ START_TEST(ends_the_outage_and_itself)
 {
     for (int i = 0; i < 20; i++) {
         faulty_set(FAULTY_AWAY);
-        store = open_brief("dwell=20ms&trial=0ms");
-        breaker_hurry(&failover_of(store)->breaker);
+        store = open_brief("dwell=1h&trial=0ms");
         put_spooled();
         faulty_set(FAULTY_FINE);
+        breaker_hurry(&failover_of(store)->breaker);
         failover_heed(failover_of(store)); /* starts the thread */
         storage_close(store);
         store = NULL;

@@ -279,8 +279,10 @@ static enum pawl_status connect(struct drain *drain, struct pawl_error *err)
                                             f->config.deadline);
     enum pawl_status status = failover_connect(f, time, &drain->to, err);
 
-    if (status == PAWL_OK) /* it may have been emptied within the trial */
-        failover_met(f, drain->to);
+    if (status == PAWL_OK) {
+        atomic_store(&f->breaker.page->refuses, 0);
+        failover_met(f, drain->to); /* it may have been emptied within the trial */
+    }
     f->lost = failover_is_away(status) && time >= patience;
     drain->relay = (struct relay){ .from = f->spool, .to = drain->to,
                                    .mover = drain_mover, .limit = BATCH,

@@ -168,6 +168,11 @@ uint64_t failover_unfinished(const struct pawl_queue_stats *queue);
 enum pawl_status failover_take_room(struct failover *f, const struct pawl_put *in,
                                     struct pawl_error *err);
 
+/* --- failover_stats.c ------------------------------------------------------------ */
+
+/* What waits in the spool, about: unfinished jobs, and outcomes of jobs. */
+uint64_t failover_waiting(struct failover *f);
+
 /* --- failover_exchange.c ------------------------------------------------------------- */
 
 /* A queue that is paused at the primary is paused in the spool: as far as we heard

@@ -186,6 +186,19 @@ static void count_spooled(struct pawl_stats *all, const struct pawl_stats *here,
         all->spooled += calls - kept->calls;
 }
 
+uint64_t failover_waiting(struct failover *f)
+{
+    struct kept kept = { 0 };
+    struct pawl_stats all = { 0 }, *here = NULL;
+
+    if (failover_each_kept(f, count_call, &kept, NULL) >= 0 &&
+        storage_stats(f->spool, NULL, &here, NULL) == PAWL_OK)
+        count_spooled(&all, here, &kept);
+    pawl_stats_free(here);
+    free(kept.queues);
+    return all.spooled;
+}
+
 /* `there` is what the primary said, or NULL. */
 static enum pawl_status both(struct failover *f, const char *queue,
                              const struct pawl_stats *there, bool away,
