@@ -140,6 +140,8 @@ struct pawl_stats {
                             of jobs that the primary handed out */
     uint64_t spooled_running; /* those of them that run on this host now: they go
                                  over when they end */
+    uint64_t set_aside;  /* calls in it that cannot be made, and need a person: they are
+                            damaged, or too old; docs/outage.md */
 };
 /* Counts of every queue, or of the one named (PAWL_NOT_FOUND if it does not
  * exist). *out is yours, to pawl_stats_free(). Counting is exact and reads an

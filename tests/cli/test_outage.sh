@@ -199,6 +199,45 @@ is "what is whole went over" "$(there)" '["a", "c"]'
 ask DEL 'pawl:{b}:pending:5' >/dev/null
 run drain
 is "and then the rest" "$code $(there)" '0 ["a", "b", "c"]'
+# A Redis that comes back with another password: no command forgets the spool.
+redis_down
+"$PAWL" enqueue -q lines refused >/dev/null 2>&1
+redis_up --appendonly yes --appendfsync always --requirepass other
+for verb in drain stats doctor list queues; do
+    run $verb
+    like "$verb says what waits" "$code $err" "1 *pawl $verb: *; 1 job waits in the spool at $XDG_STATE_HOME/pawl/pawl-spool-*.db"
+done
+back
+run drain
+ok "and all goes on" test "$code" -eq 0
+
+# A call that was kept and is damaged: it never goes over, and never goes unsaid.
+export PAWL_URL="$url?dwell=1h&trial=1h&fallback=sqlite:$work/aside.db"
+redis_down
+"$PAWL" enqueue -q aside kept >/dev/null 2>&1
+"$PYTHON" -c '
+import sqlite3
+db = sqlite3.connect("aside.db")
+db.execute("UPDATE queue SET name = ?", ("\1sent",))
+db.execute("UPDATE job SET payload = ?", (b"\1what",))
+db.commit()'
+back
+run drain
+like "a damaged call is set aside" "$code $err" "1 *a call that was kept is damaged; it is set aside there, as job *
+pawl drain: calls that cannot be made are set aside in the spool, 1 of them: see 'pawl doctor'"
+run drain
+like "and is told of as long as it is there" "$code $err" "1 pawl drain: calls that cannot be made are set aside in the spool, 1 of*"
+run doctor
+like "doctor says where" "$code $out" "1 *calls that cannot be made are set aside in $work/aside.db: 1, the first as job *"
+aside=$(echo "$out" | sed -n 's/.*the first as job //p')
+run --url "sqlite:$work/aside.db" show "$aside"
+like "it can be looked at" "$code $out" "0 *what*"
+run --url "sqlite:$work/aside.db" remove "$aside"
+ok "and removed" test "$code" -eq 0
+run drain
+is "then all is well" "$code $err" "0 pawl drain: the spool is empty: 0 drained"
+export PAWL_URL="$url?dwell=1h&trial=1h"
+
 ask RENAME pawl:queues elsewhere >/dev/null
 ask SET pawl:queues x >/dev/null
 run drain

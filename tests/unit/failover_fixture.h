@@ -39,7 +39,7 @@ static const struct pawl_owner owner = { { 1 } }, other_owner = { { 2 } };
 /* --- what it told --------------------------------------------------------------- */
 
 static pthread_mutex_t told_mutex = PTHREAD_MUTEX_INITIALIZER;
-static char told[16384]; /* "id: text\n" of each line, "event KIND MODE\n" */
+static char told[16384]; /* "id: text\n" of each line, "event KIND MODE: text\n" */
 static struct pawl_event last_event;
 
 static void hear_line(void *context, enum pawl_log_level level, const char *id,
@@ -58,8 +58,8 @@ static void hear_event(void *context, const struct pawl_event *event)
     (void)context;
     pthread_mutex_lock(&told_mutex);
     size_t n = strlen(told);
-    snprintf(told + n, sizeof told - n, "event %d %s\n", (int)event->kind,
-             pawl_mode_name(event->mode));
+    snprintf(told + n, sizeof told - n, "event %d %s: %s\n", (int)event->kind,
+             pawl_mode_name(event->mode), event->text);
     last_event = *event;
     pthread_mutex_unlock(&told_mutex);
 }

@@ -546,7 +546,7 @@ START_TEST(packet_damaged)
         for (size_t n = 0; n < bytes.len; n++) {
             char *cut = malloc(n ? n : 1); /* so that a sanitizer sees its end */
             memcpy(cut, bytes.data, n);
-            ck_assert_int_eq(packet_read(cut, n, &packet, &err), PAWL_EFORMAT);
+            ck_assert_int_eq(packet_read(cut, n, &packet, &err), PAWL_ECORRUPT);
             free(cut);
         }
         for (size_t at = 0; at < bytes.len; at++)
@@ -560,7 +560,17 @@ START_TEST(packet_damaged)
             }
         buf_clear(&bytes);
     }
-    ck_assert_str_eq(err.message, "a call that was kept is damaged, or of a newer pawl");
+}
+END_TEST
+
+/* One of a newer pawl is not taken for a damaged one, whatever follows its version. */
+START_TEST(packet_of_a_newer_pawl)
+{
+    struct packet packet;
+    ck_assert_int_eq(packet_read("\2what", 5, &packet, &err), PAWL_EFORMAT);
+    ck_assert_str_eq(err.message, "a call that was kept is of a newer pawl; use that one");
+    ck_assert_int_eq(packet_read("\1what", 5, &packet, &err), PAWL_ECORRUPT);
+    ck_assert_str_eq(err.message, "a call that was kept is damaged");
 }
 END_TEST
 
@@ -590,6 +600,7 @@ int main(void)
     tcase_add_test(t, packet_of_a_put);
     tcase_add_test(t, packet_of_outcomes);
     tcase_add_test(t, packet_damaged);
+    tcase_add_test(t, packet_of_a_newer_pawl);
     suite_add_tcase(suite, t);
     return program_run(suite);
 }

@@ -442,9 +442,14 @@ START_TEST(refused_afterwards)
         nap();
     struct pawl_new_job job = new_job();
     assert_status(put_job(job), PAWL_EDENIED);
-    ck_assert_str_eq(err.message, "wrong password");
-    ck_assert_uint_ge(times_told("primary-refuses: faulty:memory:there is back, but "
+    ck_assert_str_eq(err.message, "wrong password; 1 job waits in the spool at here");
+    while (times_told("primary-refuses") == 0 && clock_mono_ns() < end)
+        nap();
+    ck_assert_uint_eq(times_told("primary-refuses: faulty:memory:there is back, but "
                                  "refuses: wrong password"), 1);
+    ck_assert_uint_eq(times_told("event 0 draining: faulty:memory:there is back, but refuses "
+                                 "(wrong password): what was spooled waits at here"), 1);
+    ck_assert_uint_eq(times_told("is used, and gets"), 0);
     while (times_told("drain-refused") == 0 && clock_mono_ns() < end)
         nap();
     ck_assert_uint_eq(times_told("drain-refused: what is spooled at here cannot go to "
@@ -452,6 +457,22 @@ START_TEST(refused_afterwards)
     come_back();
     ck_assert_int_eq(state_in(there, id), PAWL_PENDING);
     ck_assert_uint_eq(times_told("drain-refused"), 1);
+}
+END_TEST
+
+/* Whose password is wrong does not end the outage without a trial, for the others. */
+START_TEST(refused_in_a_trial)
+{
+    open_away("trial=1h");
+    put_spooled();
+    faulty_set(FAULTY_DENIED);
+    int64_t end = clock_mono_ns() + PATIENCE_NS;
+    struct breaker *breaker = &failover_of(store)->breaker;
+    while (breaker_state(breaker) == BREAKER_OPEN && clock_mono_ns() < end)
+        nap();
+    ck_assert_int_eq(breaker_state(breaker), BREAKER_TRIAL);
+    put_spooled();
+    ck_assert_uint_eq(times_told("primary-refuses"), 0);
 }
 END_TEST
 
@@ -592,6 +613,7 @@ int main(void)
     tcase_add_test(t, no_spool);
     tcase_add_test(t, refused_at_the_start);
     tcase_add_test(t, refused_afterwards);
+    tcase_add_test(t, refused_in_a_trial);
     tcase_add_test(t, replaced);
     tcase_add_test(t, must_exist_and_is_new);
     tcase_add_test(t, sick_spool);

@@ -33,7 +33,8 @@ static const struct args_spec drain_spec = {
     .options = drain_options,
     .option_count = 1,
     .more = "With --json one object per line: mode, spooled, drained.\n\n"
-            "exit: 0 the spool is empty, 1 failed or refused, 2 usage,\n"
+            "exit: 0 the spool is empty, 1 failed or refused, or something was set\n"
+            "  aside there since it cannot go over, 2 usage,\n"
             "  69 the primary is away\n",
 };
 
@@ -43,6 +44,7 @@ struct drain {
     uint64_t first, spooled; /* jobs in the spool, at first and now */
     enum pawl_mode mode;
     bool fallback;
+    uint64_t set_aside; /* calls that never will go over */
     bool working; /* all that is left runs on this host still: it goes over later */
     int64_t moved_ns; /* when there was less in the spool than before */
     bool line;    /* a line of progress stands on the terminal */
@@ -67,6 +69,7 @@ static int drain_look(struct drain *d)
     }
     d->mode = stats->mode;
     d->fallback = stats->fallback;
+    d->set_aside = stats->set_aside;
     if (stats->spooled < d->spooled || d->moved_ns == 0)
         d->moved_ns = clock_mono_ns();
     d->spooled = stats->spooled;
@@ -133,8 +136,12 @@ static int drain_done(struct drain *d)
     if (d->cli->spool_lost[0])
         return cli_failed(d->cli, "the spool of %s cannot be used: what it holds stays "
                           "there", pawl_where(d->cli->pawl));
+    int code = d->cli->json ? drain_tell(d) : CLI_DONE;
+    if (code == CLI_DONE && d->set_aside > 0)
+        return cli_failed(d->cli, "calls that cannot be made are set aside in the spool, %"
+                          PRIu64 " of them: see 'pawl doctor'", d->set_aside);
     if (d->cli->json)
-        return drain_tell(d);
+        return code;
     if (d->fallback)
         cli_note(d->cli, "the spool is empty: %" PRIu64 " drained", d->first);
     else

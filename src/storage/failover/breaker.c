@@ -199,7 +199,7 @@ void breaker_hurry(struct breaker *breaker)
     atomic_store(&breaker->page->not_before, 0);
 }
 
-bool breaker_answered(struct breaker *breaker, bool at_once)
+static bool answered(struct breaker *breaker, bool at_once)
 {
     struct breaker_page *page = breaker->page;
     uint32_t word = breaker_word(breaker);
@@ -222,6 +222,19 @@ bool breaker_answered(struct breaker *breaker, bool at_once)
     atomic_store(&page->vain, 0); /* of the drain from now on */
     atomic_store(&page->since, clock_wall_ms());
     return change(breaker, word, BREAKER_DRAINING);
+}
+
+bool breaker_answered(struct breaker *breaker, bool at_once)
+{
+    atomic_store(&breaker->page->refuses, 0);
+    return answered(breaker, at_once);
+}
+
+bool breaker_refused(struct breaker *breaker, bool at_once, const char *reason)
+{
+    breaker_set_text(breaker->page->reason, reason);
+    atomic_store(&breaker->page->refuses, 1);
+    return answered(breaker, at_once);
 }
 
 void breaker_unanswered(struct breaker *breaker, bool soon, const char *reason)

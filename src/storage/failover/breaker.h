@@ -95,6 +95,9 @@ pawl_duration breaker_probe_in(const struct breaker *breaker);
 void breaker_hurry(struct breaker *breaker);
 /* A probe was answered. `at_once`: it needs no trial. True: the outage is over. */
 bool breaker_answered(struct breaker *breaker, bool at_once);
+/* The same, but the answer was that it refuses us. It is there all the same, for others
+ * maybe: whose password is wrong ends no outage sooner than they would. */
+bool breaker_refused(struct breaker *breaker, bool at_once, const char *reason);
 /* It was not, or not well. `soon`: the next is not put off for a dwell. */
 void breaker_unanswered(struct breaker *breaker, bool soon, const char *reason);
 /* Something was put into the spool: it is to be drained, whatever was thought of it. */

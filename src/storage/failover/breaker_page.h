@@ -28,11 +28,12 @@ struct breaker_page { /* FORMAT.md */
     _Atomic int64_t fill_oldest;  /* since when its oldest job is pending; 0: none */
     _Atomic int64_t fill_counted; /* 0: never */
     /* For people: breaker_text(). Two that write at once may mix their texts. */
-    _Atomic char reason[BREAKER_TEXT]; /* why OPEN */
+    _Atomic char reason[BREAKER_TEXT]; /* why OPEN, or refused */
     _Atomic char where[BREAKER_TEXT];  /* the primary that the spool is for */
     _Atomic int64_t vain; /* probes of this outage, or drains after it, in vain */
     _Atomic uint64_t owner; /* `where` as a number, since the text may be cut: two primaries
                                may differ at its end alone. 0: there is only the text */
+    _Atomic int64_t refuses; /* 1: its last answer was that it refuses us: `reason` */
 };
 
 /* One of the page's texts, as it is now. Returns `out`. */

@@ -131,6 +131,19 @@ void failover_met(struct failover *f, const struct pawl_storage *primary)
         f->log.event(f->log.context, &event);
 }
 
+/* One that refuses us hides the spool: whoever asks how many jobs there are is told this
+ * and nothing else. */
+static void tell_of_spool(struct failover *f, struct pawl_error *err)
+{
+    uint64_t waiting = failover_spooled(f) ? failover_waiting(f) : 0;
+    size_t used = strlen(err->message);
+
+    if (waiting > 0)
+        snprintf(err->message + used, sizeof err->message - used,
+                 "; %llu %s in the spool at %s", (unsigned long long)waiting,
+                 waiting == 1 ? "job waits" : "jobs wait", f->spool->where);
+}
+
 /* With open_mutex. */
 static enum pawl_status open_primary(struct failover *f, struct pawl_error *err)
 {
@@ -156,6 +169,7 @@ static enum pawl_status open_primary(struct failover *f, struct pawl_error *err)
     if (failover_is_away(status)) {
         breaker_lost(&f->breaker, err->message);
     } else {
+        tell_of_spool(f, err);
         f->open_error = *err;
         f->open_again_ns = clock_mono_ns() + OPEN_AGAIN_NS;
     }

@@ -16,6 +16,7 @@
 #define LOOK_AGAIN_MS 200 /* while jobs that were claimed here still run */
 #define TRY_AGAIN_MS 1000 /* after the primary refused something */
 #define MAX_CRASHES 3     /* of jobs whose worker died meanwhile */
+#define LEAVE_MS 400      /* so long, or for a batch, does one go on who is to end */
 
 static const struct pawl_session drain_mover = { "pawl-failover\0\0\002" };
 
@@ -54,15 +55,24 @@ struct drain {
     struct relay relay;
     int64_t begun_ns;
     uint64_t done; /* jobs */
-    bool tried;    /* a batch, or a round that had none */
+    bool tried;    /* to move something */
+    bool looked;   /* a whole round was made */
 };
 
-/* Who stops gives over one batch all the same: where only commands run that end at once,
- * none of them would ever come to it. */
+/* Who is to end gives over as many jobs as make a batch all the same, as far as that takes
+ * no longer than others wait for him: where only commands run that end at once, the spool
+ * would never become empty. The first batches are small, until it is seen how large jobs
+ * are. */
+static bool may_leave(const struct drain *drain)
+{
+    return drain->looked || drain->done >= BATCH ||
+           (drain->tried && clock_mono_ns() - drain->begun_ns > LEAVE_MS * NS_PER_MS);
+}
+
 static bool is_over(const struct drain *drain)
 {
-    return (drain->tried && atomic_load(&drain->f->stopping)) ||
-           breaker_state(&drain->f->breaker) != BREAKER_DRAINING;
+    return breaker_state(&drain->f->breaker) != BREAKER_DRAINING ||
+           (atomic_load(&drain->f->stopping) && may_leave(drain));
 }
 
 /* Not faster than the rate: what just came back must not be brought down again. */
@@ -220,7 +230,7 @@ static enum pawl_status drain_once(struct drain *drain, struct pawl_error *err)
     for (int stuck = 0; stuck < 2 && status >= 0; stuck++)
         status = drain_jobs(drain, stats, stuck, err);
     pawl_stats_free(stats);
-    drain->tried = true;
+    drain->looked = true;
     if (status < 0 || f->stuck.status == PAWL_OK)
         return status;
     *err = f->stuck;
@@ -269,8 +279,10 @@ static enum pawl_status connect(struct drain *drain, struct pawl_error *err)
                                             f->config.deadline);
     enum pawl_status status = failover_connect(f, time, &drain->to, err);
 
-    if (status == PAWL_OK) /* it may have been emptied within the trial */
-        failover_met(f, drain->to);
+    if (status == PAWL_OK) {
+        atomic_store(&f->breaker.page->refuses, 0);
+        failover_met(f, drain->to); /* it may have been emptied within the trial */
+    }
     f->lost = failover_is_away(status) && time >= patience;
     drain->relay = (struct relay){ .from = f->spool, .to = drain->to,
                                    .mover = drain_mover, .limit = BATCH,

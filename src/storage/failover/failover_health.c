@@ -60,6 +60,19 @@ static void tell_next_look(const struct failover *f, struct pawl_health *out)
     detail(out, "next look", text);
 }
 
+static void warn_of_set_aside(struct failover *f, struct pawl_health *out)
+{
+    struct pawl_id first;
+    uint64_t count = failover_set_aside(f, &first);
+    char id[PAWL_ID_TEXT];
+
+    if (count == 0)
+        return;
+    pawl_id_format(first, id);
+    warn(out, "calls that cannot be made are set aside in %.100s: %llu, the first as "
+         "job %s", f->spool->where, (unsigned long long)count, id);
+}
+
 static void tell_of_outage(struct failover *f, struct pawl_health *out)
 {
     const struct breaker_page *page = f->breaker.page;
@@ -77,10 +90,12 @@ static void tell_of_outage(struct failover *f, struct pawl_health *out)
         warn(out, "away since %s, jobs are spooled: %s", since,
              breaker_text(page->reason, reason));
     else if (out->mode == PAWL_MODE_DRAINING)
-        warn(out, "the spool of this host is not empty yet");
+        warn(out, "the spool of this host is not empty yet: programs empty it, 'pawl "
+                  "drain' does so at once");
     format_time(replaced, since);
     if (replaced != 0 && now - replaced < INT64_C(86400) * 1000)
         warn(out, "at %s it was another store: emptied or replaced", since);
+    warn_of_set_aside(f, out);
     breaker_others(f->spool->where, warn_of_other, out);
 }
 

@@ -176,6 +176,11 @@ enum pawl_status failover_take_room(struct failover *f, const struct pawl_put *i
  * be, this primary's. */
 enum pawl_status failover_open_spool(struct failover *f, struct pawl_error *err);
 
+/* --- failover_stats.c ------------------------------------------------------------ */
+
+/* What waits in the spool, about: unfinished jobs, and outcomes of jobs. */
+uint64_t failover_waiting(struct failover *f);
+
 /* --- failover_exchange.c ------------------------------------------------------------- */
 
 /* A queue that is paused at the primary is paused in the spool: as far as we heard
@@ -202,6 +207,8 @@ enum pawl_status failover_deliver(struct failover *f, struct pawl_storage *to,
 /* The call in a note; false: enough. */
 typedef bool failover_kept_fn(void *context, const struct pawl_job *note,
                               const struct packet *call);
+/* Calls that were set aside, since they cannot be made, and the first of them. */
+uint64_t failover_set_aside(struct failover *f, struct pawl_id *first);
 /* Each call that is kept, outcomes first. What cannot be read is passed over. */
 enum pawl_status failover_each_kept(struct failover *f, failover_kept_fn *visit,
                                     void *context, struct pawl_error *err);

@@ -69,6 +69,40 @@ enum pawl_status failover_each_kept(struct failover *f, failover_kept_fn *visit,
     return status;
 }
 
+/* --- set aside ------------------------------------------------------------------ */
+
+/* They are few, and only looked at one by one where there are any. */
+static bool first_aside(struct failover *f, const char *queue, struct pawl_id *first)
+{
+    struct pawl_job *note = NULL;
+    struct pawl_list in = { .queue = queue, .state = PAWL_CANCELLED, .limit = 1 };
+    struct pawl_list_reply reply = { .jobs = &note };
+
+    if (storage_list(f->spool, &in, &reply, NULL) < 0 || reply.job_count == 0)
+        return false;
+    *first = note->id;
+    pawl_job_free(note);
+    return true;
+}
+
+uint64_t failover_set_aside(struct failover *f, struct pawl_id *first)
+{
+    struct pawl_stats *stats = NULL;
+    uint64_t count = 0;
+
+    if (storage_stats(f->spool, NULL, &stats, NULL) != PAWL_OK)
+        return 0;
+    for (size_t i = 0; i < stats->queue_count; i++) {
+        const struct pawl_queue_stats *queue = &stats->queues[i];
+        uint64_t aside = failover_is_reserved(queue->name) ? queue->jobs[PAWL_CANCELLED]
+                                                           : 0;
+        if (aside > 0 && (count > 0 || first_aside(f, queue->name, first)))
+            count += aside;
+    }
+    pawl_stats_free(stats);
+    return count;
+}
+
 /* --- one ------------------------------------------------------------------------ */
 
 struct search {

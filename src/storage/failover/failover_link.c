@@ -75,6 +75,11 @@ static void tell_mode(struct failover *f, enum pawl_mode mode)
     if (mode == PAWL_MODE_SPOOLING) {
         snprintf(text, sizeof text, "%s is away (%.180s): jobs are spooled at %.150s",
                  f->where, breaker_text(f->breaker.page->reason, reason), f->spool->where);
+    } else if (mode == PAWL_MODE_DRAINING && atomic_load(&f->breaker.page->refuses)) {
+        level = PAWL_LOG_INFO; /* who met it says it as an error */
+        snprintf(text, sizeof text,
+                 "%s is back, but refuses (%.180s): what was spooled waits at %.150s",
+                 f->where, breaker_text(f->breaker.page->reason, reason), f->spool->where);
     } else if (mode == PAWL_MODE_DRAINING) {
         level = PAWL_LOG_INFO;
         snprintf(text, sizeof text, "%s is used, and gets what was spooled at %.150s",
@@ -128,9 +133,9 @@ static void judge(struct failover *f, enum pawl_status status, int64_t took_ns,
         breaker_unanswered(&f->breaker, f->config.urgent, err->message);
     } else if (status < 0) {
         end_probing(f, false);
-        failover_log(f, PAWL_LOG_ERROR, "primary-refuses", "%s is back, but refuses: %s",
-                     f->where, err->message);
-        breaker_answered(&f->breaker, true);
+        if (breaker_refused(&f->breaker, f->config.urgent, err->message))
+            failover_log(f, PAWL_LOG_ERROR, "primary-refuses",
+                         "%s is back, but refuses: %s", f->where, err->message);
     } else if (too_slow(f, took_ns)) {
         breaker_unanswered(&f->breaker, f->config.urgent, "it answers, but not steadily");
     } else {
@@ -179,21 +184,24 @@ static pawl_duration tend(struct failover *f)
 }
 
 /* One turn at least: a command in a shell ends as fast as a thread begins, and would
- * probe by chance. */
+ * probe by chance. And one more where that has ended the outage, to drain. */
 static void *link_main(void *arg)
 {
     struct failover *f = arg;
+    bool ended;
 
     do {
         uint32_t word = breaker_word(&f->breaker);
+        bool away = failover_away(f);
         pawl_duration pause;
         failover_heed(f);
         pause = tend(f);
+        ended = away && !failover_away(f);
         if (!failover_away(f))
             end_probing(f, false); /* another process ended the outage */
-        if (pause > 0 && !atomic_load(&f->stopping))
+        if (pause > 0 && !ended && !atomic_load(&f->stopping))
             breaker_wait(&f->breaker, word, pause);
-    } while (!atomic_load(&f->stopping));
+    } while (ended || !atomic_load(&f->stopping));
     end_probing(f, false);
     return NULL;
 }

@@ -186,9 +186,12 @@ static enum pawl_status set_aside(struct failover *f, const char *queue,
                                 .ids = &note->id, .id_count = 1 };
     enum pawl_status result;
     struct pawl_alter_reply reply = { .results = &result };
+    char id[PAWL_ID_TEXT];
 
-    failover_log(f, PAWL_LOG_ERROR, "spool-damaged", "%s: %s; it stays there, cancelled",
-                 f->spool->where, why->message);
+    pawl_id_format(note->id, id);
+    failover_log(f, PAWL_LOG_ERROR, "spool-damaged",
+                 "%s: %s; it is set aside there, as job %s", f->spool->where,
+                 why->message, id);
     settle(f, queue, PAWL_TAKE_RELEASE, note->id, NULL);
     return storage_alter(f->spool, &alter, &reply, NULL);
 }
@@ -203,7 +206,7 @@ static enum pawl_status make_call(struct failover *f, struct pawl_storage *to,
 }
 
 /* It is over there and gone here, or set aside since it never will be, or left held for
- * the next round since its queue is stuck. */
+ * the next round: its queue is stuck, or a newer pawl must deliver it. */
 static enum pawl_status deliver_one(struct failover *f, struct pawl_storage *to,
                                     const char *queue, const struct pawl_job *note,
                                     uint64_t *done, struct pawl_error *err)
@@ -214,8 +217,13 @@ static enum pawl_status deliver_one(struct failover *f, struct pawl_storage *to,
                                           &own);
     const char *whose;
 
-    if (status == PAWL_EFORMAT)
+    if (status == PAWL_ECORRUPT)
         return set_aside(f, queue, note, &own);
+    if (status == PAWL_EFORMAT) {
+        if (f->stuck.status == PAWL_OK)
+            f->stuck = own;
+        return PAWL_OK;
+    }
     if (status < 0) {
         *err = own;
         return status;

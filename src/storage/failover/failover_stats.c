@@ -15,6 +15,7 @@ struct kept {
     } *queues;
     size_t queue_count;
     uint64_t waiting; /* jobs, and outcomes of jobs */
+    uint64_t calls;   /* that were read */
     bool failed;
 };
 
@@ -42,6 +43,7 @@ static bool count_call(void *context, const struct pawl_job *note,
     struct kept_queue *queue;
 
     (void)note;
+    kept->calls++;
     kept->waiting += call->put.job_count + call->exchange.outcome_count;
     if (!call->put.queue)
         return true;
@@ -164,16 +166,37 @@ static struct pawl_stats *one_unknown(const char *queue)
     return out;
 }
 
+/* A call of a newer pawl has a job at least. */
 static void count_spooled(struct pawl_stats *all, const struct pawl_stats *here,
-                          uint64_t in_calls)
+                          const struct kept *kept)
 {
-    all->spooled = in_calls;
+    uint64_t calls = 0;
+
+    all->spooled = kept->waiting;
     for (size_t i = 0; i < here->queue_count; i++) {
-        if (failover_is_reserved(here->queues[i].name))
+        uint64_t waiting = failover_unfinished(&here->queues[i]);
+        if (failover_is_reserved(here->queues[i].name)) {
+            calls += waiting;
             continue;
-        all->spooled += failover_unfinished(&here->queues[i]);
+        }
+        all->spooled += waiting;
         all->spooled_running += here->queues[i].jobs[PAWL_PROCESSING];
     }
+    if (calls > kept->calls)
+        all->spooled += calls - kept->calls;
+}
+
+uint64_t failover_waiting(struct failover *f)
+{
+    struct kept kept = { 0 };
+    struct pawl_stats all = { 0 }, *here = NULL;
+
+    if (failover_each_kept(f, count_call, &kept, NULL) >= 0 &&
+        storage_stats(f->spool, NULL, &here, NULL) == PAWL_OK)
+        count_spooled(&all, here, &kept);
+    pawl_stats_free(here);
+    free(kept.queues);
+    return all.spooled;
 }
 
 /* `there` is what the primary said, or NULL. */
@@ -199,7 +222,7 @@ static enum pawl_status both(struct failover *f, const char *queue,
             status = pawl_error_set(err, PAWL_ENOMEM, "out of memory");
     }
     if (all) {
-        count_spooled(all, here, kept.waiting);
+        count_spooled(all, here, &kept);
         if (queue && all->queue_count == 0)
             status = PAWL_NOT_FOUND;
     }
@@ -222,6 +245,7 @@ enum pawl_status failover_stats(struct pawl_storage *self, const char *queue,
     struct pawl_error own = { 0 };
     enum pawl_status status;
     struct pawl_storage *primary = failover_ask(f, &status, &own);
+    struct pawl_id first;
     enum pawl_mode mode;
 
     if (primary)
@@ -238,6 +262,7 @@ enum pawl_status failover_stats(struct pawl_storage *self, const char *queue,
     if (status == PAWL_OK) {
         (*out)->mode = mode;
         (*out)->fallback = true;
+        (*out)->set_aside = failover_set_aside(f, &first);
     }
     return status;
 }

@@ -233,7 +233,7 @@ static enum pawl_status read_put(struct reader *in, const char *queue, size_t co
         take_job(in, &out->jobs[i]);
         out->jobs[i].queue = queue;
     }
-    return out->put.seq > 0 ? PAWL_OK : PAWL_EFORMAT;
+    return out->put.seq > 0 ? PAWL_OK : PAWL_ECORRUPT;
 }
 
 static void take_keep(struct reader *in, struct pawl_keep *keep)
@@ -268,9 +268,12 @@ enum pawl_status packet_read(const void *bytes, size_t size, struct packet *out,
     uint64_t version = take_number(&in, 1), kind = take_number(&in, 1);
     const char *queue = take_text(&in);
     uint64_t count = take_number(&in, 4);
-    enum pawl_status status = PAWL_EFORMAT;
+    enum pawl_status status = PAWL_ECORRUPT;
 
     memset(out, 0, sizeof *out);
+    if (version > VERSION)
+        return pawl_error_set(err, PAWL_EFORMAT,
+                              "a call that was kept is of a newer pawl; use that one");
     /* Each item has more than 16 bytes: a damaged count allocates no more than that. */
     if (!in.bad && version == VERSION && queue && count <= size / 16) {
         if (kind == KIND_PUT)
@@ -279,14 +282,13 @@ enum pawl_status packet_read(const void *bytes, size_t size, struct packet *out,
             status = read_outcomes(&in, queue, count, out);
     }
     if (status == PAWL_OK && (in.bad || in.at != in.end || count == 0))
-        status = PAWL_EFORMAT;
+        status = PAWL_ECORRUPT;
     if (status == PAWL_OK)
         return PAWL_OK;
     packet_clear(out);
     if (status == PAWL_ENOMEM)
         return pawl_error_set(err, status, "out of memory");
-    return pawl_error_set(err, status,
-                          "a call that was kept is damaged, or of a newer pawl");
+    return pawl_error_set(err, status, "a call that was kept is damaged");
 }
 
 void packet_clear(struct packet *packet)

@@ -24,7 +24,7 @@ struct packet {
     struct pawl_outcome *outcomes;
 };
 
-/* EFORMAT: a newer pawl wrote it, or it is damaged. ENOMEM. */
+/* EFORMAT: a newer pawl wrote it. ECORRUPT: it is damaged. ENOMEM. */
 enum pawl_status packet_read(const void *bytes, size_t size, struct packet *out,
                              struct pawl_error *err);
 void packet_clear(struct packet *packet);
