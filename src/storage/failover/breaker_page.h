@@ -32,6 +32,8 @@ struct breaker_page { /* FORMAT.md */
     _Atomic char where[BREAKER_TEXT];  /* the primary that the spool is for */
     _Atomic int64_t vain; /* probes of this outage, or drains after it, in vain */
     _Atomic int64_t refuses; /* 1: its last answer was that it refuses us: `reason` */
+    _Atomic int64_t drainer;    /* the process that drains; 0: none, or not known */
+    _Atomic int64_t drain_beat; /* when it last moved */
 };
 
 /* One of the page's texts, as it is now. Returns `out`. */
