@@ -199,6 +199,30 @@ is "what is whole went over" "$(there)" '["a", "c"]'
 ask DEL 'pawl:{b}:pending:5' >/dev/null
 run drain
 is "and then the rest" "$code $(there)" '0 ["a", "b", "c"]'
+# A program that drains and is stopped blocks every other drain: that is said of it.
+redis_down
+yes stopped | head -n 300 | "$PAWL" enqueue -q stopped --lines >/dev/null 2>&1
+mkfifo open
+PAWL_URL="$url?dwell=50ms&trial=50ms&drain-rate=1" "$PAWL" enqueue -q stopped --lines <open >/dev/null 2>&1 &
+drainer=$!
+exec 9>open
+back 9>&- # the server must not hold it
+drains() {
+    test "$("$PAWL" --url "$url?fallback=off" --json stats -q stopped | field 'j["queues"][0]["pending"]')" -gt 0
+}
+ok "a program drains" until_ok drains
+kill -STOP $drainer
+run drain
+like "one that is stopped is named" "$code $err" "1 *process $drainer drains the spool, and has not moved for [0-9]* s: let it go on, or end it
+*pawl drain: 2[0-9][0-9] jobs stay in the spool: nothing went over for 10 s"
+run doctor
+like "by doctor as well" "$code $out" "1 *attention*process $drainer drains the spool, and has not moved*"
+exec 9>&-
+kill -CONT $drainer
+wait $drainer
+run drain
+ok "when it has ended all goes on" test "$code" -eq 0
+
 # A Redis that comes back with another password: no command forgets the spool.
 redis_down
 "$PAWL" enqueue -q lines refused >/dev/null 2>&1

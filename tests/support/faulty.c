@@ -88,7 +88,8 @@ static enum pawl_status damage(const struct pawl_storage *self, const char *queu
                                struct pawl_error *err)
 {
     const char *which = atomic_load(&damaged);
-    if (!self->ops->remote || which == NULL || strcmp(which, queue) != 0)
+    if (!self->ops->remote || which == NULL ||
+        (strcmp(which, "*") != 0 && strcmp(which, queue) != 0))
         return PAWL_OK;
     switch ((enum faulty_damage)atomic_load(&damaged_how)) {
     case FAULTY_PARTLY:

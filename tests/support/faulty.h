@@ -20,7 +20,8 @@ enum faulty_mode {
 /* Make the schemes known. As often as you like. */
 void faulty_register(void);
 void faulty_set(enum faulty_mode mode);
-/* What goes to this queue of the remote ones fails, and nothing else; NULL: none. */
+/* What goes to this queue of the remote ones fails, and nothing else; NULL: none,
+ * "*": all. */
 enum faulty_damage {
     FAULTY_CORRUPT, /* ECORRUPT, certainly not done */
     FAULTY_PARTLY,  /* UNKNOWN, though answered: as Redis says that a key was overwritten */

@@ -302,6 +302,24 @@ START_TEST(one_drains)
 }
 END_TEST
 
+/* Who drains and stands still is known to others, and to himself not at all. */
+START_TEST(who_stands_still)
+{
+    int64_t who = -1;
+    open_both(10, 10);
+    ck_assert_int_eq(breaker_drain_stands(&two, &who), -1);
+    ck_assert(breaker_drain_begin(&one));
+    sleep_ms(30);
+    ck_assert_int_ge(breaker_drain_stands(&two, &who), 30);
+    ck_assert_int_eq(who, getpid());
+    ck_assert_int_eq(breaker_drain_stands(&one, &who), -1);
+    breaker_drain_beat(&one);
+    ck_assert_int_lt(breaker_drain_stands(&two, &who), 30);
+    breaker_drain_end(&one);
+    ck_assert_int_eq(breaker_drain_stands(&two, &who), -1);
+}
+END_TEST
+
 /* The store that answers is known again, and another one is told. */
 START_TEST(who_answers)
 {
@@ -591,6 +609,7 @@ int main(void)
     tcase_add_test(t, soon_again);
     tcase_add_test(t, after_a_boot);
     tcase_add_test(t, one_drains);
+    tcase_add_test(t, who_stands_still);
     tcase_add_test(t, who_answers);
     tcase_add_test(t, whose_spool);
     tcase_add_test(t, long_names);

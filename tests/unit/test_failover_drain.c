@@ -80,6 +80,37 @@ START_TEST(one_queue_is_stuck)
 }
 END_TEST
 
+/* Each queue is named, though they say the same, and each once; and again when it is
+ * damaged again. */
+START_TEST(two_queues_are_stuck)
+{
+    open_away("dwell=0ms&trial=0ms&outage=spool");
+    struct failover *f = failover_of(store);
+    put_to(QUEUE);
+    put_to("post");
+    faulty_damage("*", FAULTY_CORRUPT);
+    faulty_set(FAULTY_FINE);
+    int64_t end = clock_mono_ns() + PATIENCE_NS;
+    uint64_t before = faulty_calls();
+    while (faulty_calls() < before + 20 && clock_mono_ns() < end) {
+        breaker_poke(&f->breaker); /* it is tried at once */
+        nap();
+    }
+    ck_assert_uint_eq(times_told("drain-refused: "), 2);
+    ck_assert_uint_eq(times_told("queue 'mail': somebody wrote there; trying again"), 1);
+    ck_assert_uint_eq(times_told("queue 'post': somebody wrote there; trying again"), 1);
+    faulty_damage(NULL, FAULTY_CORRUPT);
+    come_back();
+    faulty_set(FAULTY_AWAY);
+    put_to("post");
+    faulty_damage("*", FAULTY_CORRUPT);
+    faulty_set(FAULTY_FINE);
+    while (times_told("drain-refused: ") < 3 && clock_mono_ns() < end)
+        nap();
+    ck_assert_uint_eq(times_told("queue 'post': somebody wrote there; trying again"), 2);
+}
+END_TEST
+
 /* --- calls that cannot be made --------------------------------------------------- */
 
 /* As if it had been kept. */
@@ -257,6 +288,7 @@ int main(void)
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_set_timeout(t, 60);
     tcase_add_loop_test(t, one_queue_is_stuck, 0, sizeof troubles / sizeof *troubles);
+    tcase_add_test(t, two_queues_are_stuck);
     tcase_add_test(t, a_damaged_call);
     tcase_add_test(t, a_call_of_a_newer_pawl);
     tcase_add_test(t, emptied_within_the_trial);

@@ -303,6 +303,26 @@ static bool lock_file(const struct breaker *breaker, short type)
     return !breaker->shared || fcntl(breaker->drain_fd, F_OFD_SETLK, &lock) == 0;
 }
 
+void breaker_drain_beat(const struct breaker *breaker)
+{
+    atomic_store(&breaker->page->drain_beat, clock_boot_ms());
+}
+
+/* The lock tells whether, and not who: the page does, which is wrong at worst where pids
+ * are another container's. */
+int64_t breaker_drain_stands(const struct breaker *breaker, int64_t *who)
+{
+    struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_len = 1 };
+    int64_t passed;
+
+    if (!breaker->shared || fcntl(breaker->drain_fd, F_OFD_GETLK, &lock) != 0 ||
+        lock.l_type == F_UNLCK)
+        return -1;
+    *who = atomic_load(&breaker->page->drainer);
+    passed = clock_boot_ms() - atomic_load(&breaker->page->drain_beat);
+    return passed > 0 ? passed : 0;
+}
+
 bool breaker_drain_begin(struct breaker *breaker)
 {
     bool mine;
@@ -310,6 +330,10 @@ bool breaker_drain_begin(struct breaker *breaker)
     pthread_mutex_lock(&breaker->drain_mutex);
     mine = !breaker->draining && lock_file(breaker, F_WRLCK);
     breaker->draining = breaker->draining || mine;
+    if (mine) {
+        atomic_store(&breaker->page->drainer, getpid());
+        breaker_drain_beat(breaker);
+    }
     pthread_mutex_unlock(&breaker->drain_mutex);
     return mine;
 }
@@ -317,6 +341,7 @@ bool breaker_drain_begin(struct breaker *breaker)
 void breaker_drain_end(struct breaker *breaker)
 {
     pthread_mutex_lock(&breaker->drain_mutex);
+    atomic_store(&breaker->page->drainer, 0);
     lock_file(breaker, F_UNLCK);
     breaker->draining = false;
     pthread_mutex_unlock(&breaker->drain_mutex);

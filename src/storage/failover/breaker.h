@@ -130,6 +130,11 @@ void breaker_poke(const struct breaker *breaker);
 /* One drains at a time, on the whole host. False: another does. It ends with the
  * process. */
 bool breaker_drain_begin(struct breaker *breaker);
+/* Whoever drains does so still. */
+void breaker_drain_beat(const struct breaker *breaker);
+/* Another process drains, *who (0: not known), and has not moved for so many ms, as one
+ * that is stopped; -1: none does. */
+int64_t breaker_drain_stands(const struct breaker *breaker, int64_t *who);
 void breaker_drain_end(struct breaker *breaker);
 
 #endif

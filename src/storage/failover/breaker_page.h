@@ -34,6 +34,8 @@ struct breaker_page { /* FORMAT.md */
     _Atomic uint64_t owner; /* `where` as a number, since the text may be cut: two primaries
                                may differ at its end alone. 0: there is only the text */
     _Atomic int64_t refuses; /* 1: its last answer was that it refuses us: `reason` */
+    _Atomic int64_t drainer;    /* the process that drains; 0: none, or not known */
+    _Atomic int64_t drain_beat; /* when it last moved */
 };
 
 /* One of the page's texts, as it is now. Returns `out`. */

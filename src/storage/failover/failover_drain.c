@@ -71,6 +71,7 @@ static bool may_leave(const struct drain *drain)
 
 static bool is_over(const struct drain *drain)
 {
+    breaker_drain_beat(&drain->f->breaker);
     return breaker_state(&drain->f->breaker) != BREAKER_DRAINING ||
            (atomic_load(&drain->f->stopping) && may_leave(drain));
 }
@@ -103,48 +104,6 @@ static enum pawl_status sweep_here(const struct drain *drain, const char *queue,
     return storage_sweep(drain->f->spool, &sweep, &reply, err);
 }
 
-/* Whoever ends does not wait to learn why there was no answer; nor does it mean much, for
- * he may have given it too little time. */
-static bool is_patient(const struct failover *f)
-{
-    return !f->config.brief && !atomic_load(&f->stopping);
-}
-
-/* One that answers something has trouble with a queue: its master is dead, in a Cluster,
- * or what was sent is too much for the time. */
-static bool answers(struct failover *f, struct pawl_storage *to)
-{
-    struct pawl_health health;
-
-    return !is_patient(f) || !failover_is_away(storage_health(to, &health, NULL));
-}
-
-enum pawl_status failover_stuck(struct failover *f, struct pawl_storage *to,
-                                const char *queue, const struct pawl_error *why,
-                                struct pawl_error *err)
-{
-    struct failover_line *line = failover_line(f, queue);
-
-    f->lost = failover_is_lost(why->status, why) && !answers(f, to);
-    if (f->lost || !line) { /* the trouble of all */
-        *err = *why;
-        return why->status;
-    }
-    line->stuck_in = f->round;
-    if (f->stuck.status == PAWL_OK) {
-        f->stuck = *why;
-        pawl_error_prefix(&f->stuck, "queue '%s'", queue);
-    }
-    return PAWL_OK;
-}
-
-bool failover_is_stuck(struct failover *f, const char *queue)
-{
-    const struct failover_line *line = failover_line(f, queue);
-
-    return line && line->stuck_in == f->round;
-}
-
 /* Those that were stuck a round ago have to wait for the others: their master may be
  * dead, and each then takes its time to fail. */
 static bool was_stuck(struct failover *f, const char *queue)
@@ -170,7 +129,10 @@ static enum pawl_status drain_queue(struct drain *drain, const char *queue,
         counts = (struct relay_counts){ 0 };
         keep_rate(drain);
     }
-    return status < 0 ? failover_stuck(drain->f, drain->to, queue, &own, err) : status;
+    if (status < 0)
+        return failover_stuck(drain->f, drain->to, queue, &own, err);
+    failover_unstuck(drain->f, queue);
+    return status;
 }
 
 static enum pawl_status drain_calls(struct drain *drain, struct pawl_error *err)
@@ -257,17 +219,6 @@ static enum pawl_status drain_all(struct drain *drain, struct pawl_error *err)
     return status;
 }
 
-/* The primary refused it, and is not away: this needs a person. Said once. */
-static void tell_refused(struct failover *f, const struct pawl_error *err)
-{
-    if (f->refused == err->status)
-        return;
-    f->refused = err->status;
-    failover_log(f, PAWL_LOG_ERROR, "drain-refused",
-                 "what is spooled at %s cannot go to %s: %s; trying again",
-                 f->spool->where, f->where, err->message);
-}
-
 /* Its calls have the patience of all calls, and not the longer time of what nobody waits
  * for: whoever ends waits for the one that is under way. */
 static enum pawl_status connect(struct drain *drain, struct pawl_error *err)
@@ -279,6 +230,7 @@ static enum pawl_status connect(struct drain *drain, struct pawl_error *err)
                                             f->config.deadline);
     enum pawl_status status = failover_connect(f, time, &drain->to, err);
 
+    f->stuck = (struct pawl_error){ 0 };
     if (status == PAWL_OK) {
         atomic_store(&f->breaker.page->refuses, 0);
         failover_met(f, drain->to); /* it may have been emptied within the trial */
@@ -309,8 +261,10 @@ static void conclude(struct drain *drain, enum pawl_status status,
     /* One that cannot be reached fails as soon with more time. */
     if (failover_is_lost(status, err) && (status != PAWL_EUNREACHABLE || !drain->to))
         breaker_drain_vain(&f->breaker);
-    if (!failover_is_lost(status, err) || is_patient(f))
-        tell_refused(f, err);
+    if (!drain->to && failover_is_away(status))
+        return; /* there was too little time to tell */
+    if (strcmp(f->stuck.message, err->message) != 0) /* that was told when it was met */
+        failover_tell_refused(f, &f->refused, err);
 }
 
 pawl_duration failover_drain(struct failover *f)
@@ -319,8 +273,11 @@ pawl_duration failover_drain(struct failover *f)
     struct pawl_error err = { 0 };
     enum pawl_status status;
 
-    if (!breaker_drain_begin(&f->breaker))
+    if (!breaker_drain_begin(&f->breaker)) {
+        failover_tell_stands(f);
         return TRY_AGAIN_MS;
+    }
+    f->stands = 0;
     status = connect(&drain, &err);
     if (status == PAWL_OK)
         status = drain_all(&drain, &err);

@@ -78,7 +78,7 @@ static void tell_of_outage(struct failover *f, struct pawl_health *out)
     const struct breaker_page *page = f->breaker.page;
     int64_t replaced = atomic_load(&page->replaced);
     int64_t now = f->config.clock.now(f->config.clock.context);
-    char since[32], reason[BREAKER_TEXT];
+    char since[32], reason[BREAKER_TEXT], stands[FAILOVER_STANDS];
 
     format_time(atomic_load(&page->since), since);
     out->mode = failover_mode(breaker_state(&f->breaker));
@@ -96,6 +96,8 @@ static void tell_of_outage(struct failover *f, struct pawl_health *out)
     if (replaced != 0 && now - replaced < INT64_C(86400) * 1000)
         warn(out, "at %s it was another store: emptied or replaced", since);
     warn_of_set_aside(f, out);
+    if (failover_drain_stands(f, stands))
+        warn(out, "%s", stands);
     breaker_others(f->spool->where, warn_of_other, out);
 }
 

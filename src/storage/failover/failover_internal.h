@@ -12,6 +12,7 @@
  *   failover_notes.c     calls that are kept for the primary
  *   failover_kept.c      looking into these
  *   failover_drain.c     all that flows back
+ *   failover_stuck.c     what does not
  *   failover_link.c      the thread pawl-link: probing, draining, telling
  *   breaker.c            which of the two storages is in use
  *   breaker_page.c       the file that all processes of the host know it by
@@ -62,7 +63,8 @@ struct failover_line {
     struct failover_pinned pins[FAILOVER_PINS];
     size_t next_pin;
     _Atomic int paused;   /* as last told to the spool: 0 no, 1 yes, -1 not known */
-    uint64_t stuck_in;    /* the drain's: the round in which it did not take something */
+    uint64_t stuck_in;    /* the drain's: the round in which it did not take something, */
+    enum pawl_status refused; /* and what was said of it last */
     char queue[];
 };
 
@@ -96,6 +98,7 @@ struct failover {
     pthread_mutex_t told_mutex;
     /* The thread's alone: */
     enum pawl_status refused; /* what the primary said to the last drain */
+    int64_t stands;           /* 1 + the process that was said to stand in our way */
     uint64_t round;           /* of draining; the first is 1 */
     struct pawl_error stuck;  /* the first failure of this round that left others alone */
     bool lost;                /* in this drain the primary did not answer, to nothing */
@@ -228,14 +231,26 @@ enum pawl_status failover_list_kept(struct failover *f, const struct pawl_list *
 /* Give the primary what is in the spool, until that is empty, or the state another, or
  * something fails. ms until it is to be tried again. */
 pawl_duration failover_drain(struct failover *f);
+/* Does the spool hold nothing for the primary? False also when it cannot be told. */
+bool failover_spool_empty(struct failover *f);
+
+/* --- failover_stuck.c ---------------------------------------------------------------- */
+
 /* Something of a queue did not go over to `to`. OK: that is the queue's own trouble, and
  * others go on; in this round it gets nothing more, or its order would not be kept. */
 enum pawl_status failover_stuck(struct failover *f, struct pawl_storage *to,
                                 const char *queue, const struct pawl_error *why,
                                 struct pawl_error *err);
 bool failover_is_stuck(struct failover *f, const char *queue);
-/* Does the spool hold nothing for the primary? False also when it cannot be told. */
-bool failover_spool_empty(struct failover *f);
+/* Something of it did. */
+void failover_unstuck(struct failover *f, const char *queue);
+/* Another process drains and has not moved for a while: a text of that, or false. */
+#define FAILOVER_STANDS 160
+bool failover_drain_stands(struct failover *f, char text[FAILOVER_STANDS]);
+/* The primary refused something, and is not away. *told is what was said of it last. */
+void failover_tell_refused(struct failover *f, enum pawl_status *told,
+                           const struct pawl_error *err);
+void failover_tell_stands(struct failover *f);
 
 /* --- failover_link.c ----------------------------------------------------------------- */
 

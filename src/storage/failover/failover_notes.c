@@ -220,6 +220,7 @@ static enum pawl_status deliver_one(struct failover *f, struct pawl_storage *to,
     if (status == PAWL_ECORRUPT)
         return set_aside(f, queue, note, &own);
     if (status == PAWL_EFORMAT) {
+        failover_tell_refused(f, &f->refused, &own);
         if (f->stuck.status == PAWL_OK)
             f->stuck = own;
         return PAWL_OK;
@@ -235,8 +236,10 @@ static enum pawl_status deliver_one(struct failover *f, struct pawl_storage *to,
             status = set_aside(f, queue, note, &own);
         else if (status < 0)
             status = failover_stuck(f, to, whose, &own, err);
-        else
+        else {
+            failover_unstuck(f, whose);
             status = settle(f, queue, PAWL_TAKE_CONFIRM, note->id, err);
+        }
     }
     packet_clear(&call);
     return status;
