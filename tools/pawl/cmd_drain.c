@@ -48,6 +48,7 @@ struct drain {
     bool working; /* all that is left runs on this host still: it goes over later */
     int64_t moved_ns; /* when there was less in the spool than before */
     bool line;    /* a line of progress stands on the terminal */
+    uint64_t told; /* in the last such line otherwise */
     bool waiting; /* that we wait for the primary was said */
 };
 
@@ -86,7 +87,7 @@ static const char *drain_stay(const struct drain *d)
     return d->spooled == 1 ? "job stays" : "jobs stay";
 }
 
-/* A bar on a terminal, a line each time otherwise; nothing moves while it is away. */
+/* A bar on a terminal, otherwise a line each time that there is more. */
 static int drain_tell(struct drain *d)
 {
     uint64_t drained = d->first - d->spooled;
@@ -107,8 +108,9 @@ static int drain_tell(struct drain *d)
                 "##############################", 30 - done, "", drained, d->first);
         fflush(stderr);
         d->line = true;
-    } else {
+    } else if (drained > d->told) {
         cli_note(d->cli, "%" PRIu64 " of %" PRIu64 " drained", drained, d->first);
+        d->told = drained;
     }
     return CLI_DONE;
 }
