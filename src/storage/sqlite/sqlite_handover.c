@@ -11,7 +11,6 @@
 #include "sqlite_items.h"
 #include "sqlite_tally.h"
 
-#define DAMAGED 64 /* so many may lie before those that can be held */
 #define C_STATE_BEFORE (C_PAYLOAD + 1) /* the column after {job} in HELD_OF */
 
 struct step {
@@ -30,20 +29,17 @@ static bool is_full(const struct step *step)
            step->bytes >= PAWL_HOLD_BYTES;
 }
 
-/* *handed false: it is damaged, and stays where it is, so that the others can go. */
 static enum pawl_status hand_over(struct step *step, sqlite3_stmt *stmt,
                                   struct sqlite_row *row,
-                                  enum pawl_state before, bool *handed)
+                                  enum pawl_state before)
 {
     struct pawl_job **job = &step->out->jobs[step->out->job_count];
     const struct sqlite_call *call = &step->call;
     enum pawl_status status;
 
     row_head(stmt, row);
-    status = row_job_if_whole(call->db, stmt, row, call->queue_name, job,
-                              call->err);
-    *handed = status == PAWL_OK && *job;
-    if (!*handed)
+    status = row_job(call->db, stmt, row, call->queue_name, job, call->err);
+    if (status != PAWL_OK)
         return status;
     (*job)->state = before;
     step->bytes += (*job)->payload_size + (*job)->result_size;
@@ -70,7 +66,7 @@ static enum pawl_status hold_again(struct step *step)
             break;
         status = hand_over(
             step, stmt, &row,
-            (enum pawl_state)sqlite3_column_int(stmt, C_STATE_BEFORE), &found);
+            (enum pawl_state)sqlite3_column_int(stmt, C_STATE_BEFORE));
     }
     sqlite3_reset(stmt);
     return status;
@@ -107,11 +103,11 @@ static enum pawl_status hold_one(struct step *step, enum pawl_state state,
                                 "place %lld, where no job is",
                                 (long long)place);
     if (status == PAWL_OK)
-        status = hand_over(step, stmt, &row, state, &found);
+        status = hand_over(step, stmt, &row, state);
     sqlite3_reset(stmt);
-    if (status == PAWL_OK && found)
+    if (status == PAWL_OK)
         status = note_held(step, &row);
-    if (status != PAWL_OK || !found)
+    if (status != PAWL_OK)
         return status;
     row.state = PAWL_HELD;
     row.rank = ++step->ordinal;
@@ -124,7 +120,7 @@ static enum pawl_status hold_state(struct step *step, enum pawl_state state)
     enum pawl_status status;
 
     status = items_gather(&step->call, state, ORDER_RANK_MAX,
-                          step->in->limit - step->out->job_count + DAMAGED, &items);
+                          step->in->limit - step->out->job_count, &items);
     items_sort(&items);
     for (size_t i = 0; i < items.count && status == PAWL_OK && !is_full(step); i++)
         status = hold_one(step, state, items.at[i].place);
