@@ -246,6 +246,6 @@ enum pawl_status pawl_health(struct pawl *pawl, struct pawl_health *out,
     if (status == PAWL_OK)
         status = storage_health(pawl->storage, out, err);
     if (status == PAWL_OK && !pawl->storage->ops->remote)
-        storage_left(NULL, warn_of_spool, out);
+        storage_left(NULL, NULL, warn_of_spool, out);
     return status;
 }

@@ -204,16 +204,14 @@ static enum pawl_status look_at_note(struct pawl_migration *m, struct pawl_error
 }
 
 /* Nobody would bring there what was spooled for the source, once it is left. */
-static void tell_spool(void *context, const char *path, const char *where,
+static void tell_spool(void *context, const char *path, const char *primary,
                        pawl_time since)
 {
-    struct pawl_migration *m = context;
-
+    (void)primary;
     (void)since;
-    if (strncmp(where, m->from->where, strlen(where)) == 0) /* it may be cut */
-        migrate_problem(m, true,
-                        "jobs for the source wait at %s since it was away: 'pawl drain' "
-                        "first, with the source's URL", path);
+    migrate_problem(context, true,
+                    "jobs for the source wait at %s since it was away: 'pawl drain' "
+                    "first, with the source's URL", path);
 }
 
 static enum pawl_status look_at_lock(struct pawl_migration *m, struct pawl_error *err)
@@ -245,7 +243,7 @@ enum pawl_status migrate_plan_make(struct pawl_migration *m, struct pawl_error *
     if (status == PAWL_OK)
         status = look_at_note(m, err);
     if (status == PAWL_OK) {
-        storage_left(m->options.from, tell_spool, m);
+        storage_left(m->options.from, m->from->where, tell_spool, m);
         tell_held(m);
     }
     for (i = 0; i < m->plan.queue_count && m->to && status == PAWL_OK; i++)

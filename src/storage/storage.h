@@ -46,10 +46,12 @@ void storage_close(struct pawl_storage *storage);
 
 /* Spools on this host that are not empty, as far as is known: `path`, the primary that
  * they are for, and since when (ms). Those in the folder where the spool of `url` lies,
- * or, if it is NULL, usually lies. Nothing is opened or made. */
-typedef void storage_left_fn(void *context, const char *path, const char *where,
+ * or, if it is NULL, usually lies; for the primary at `where`, or for any if that is NULL.
+ * Nothing is opened or made. */
+typedef void storage_left_fn(void *context, const char *path, const char *primary,
                              pawl_time since);
-void storage_left(const char *url, storage_left_fn *found, void *context);
+void storage_left(const char *url, const char *where, storage_left_fn *found,
+                  void *context);
 
 enum pawl_status storage_put(struct pawl_storage *storage,
                              const struct pawl_put *in,

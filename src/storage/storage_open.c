@@ -146,13 +146,17 @@ enum pawl_status storage_open(const char *url,
     return status;
 }
 
-void storage_left(const char *url, storage_left_fn *found, void *context)
+void storage_left(const char *url, const char *where, storage_left_fn *found,
+                  void *context)
 {
-    const struct pawl_storage_ops *ops =
-        url ? registry_find(url, strcspn(url, ":")) : NULL;
+    const struct pawl_storage_ops *ops = NULL;
 
+    if (url && strncmp(url, TRACE_PREFIX, strlen(TRACE_PREFIX)) == 0)
+        url += strlen(TRACE_PREFIX);
+    if (url)
+        ops = registry_find(url, strcspn(url, ":"));
     if (!url || (ops && ops->remote))
-        failover_left(url, found, context);
+        failover_left(url, where, found, context);
 }
 
 void storage_close(struct pawl_storage *storage)

@@ -64,19 +64,23 @@ is "has it all" "$(payloads "$one")" '["for-one", "renamed"]'
 # Who moves away from a Redis, or has moved, hears of what waits for it here.
 redis_down
 unset PAWL_FALLBACK
+PAWL_URL=$base run enqueue for-another
 PAWL_URL=$one run enqueue spooled
 is "spooled for the old store" "$code" 0
 PAWL_URL=sqlite:$work/new.db run doctor
 like "who has other jobs open is told" "$code $out" "1 *attention a spool for $base, prefix one: is left at $XDG_STATE_HOME/pawl/pawl-spool-*"
 back
+run migrate --dry-run --from "$two" --to "sqlite:$work/new.db"
+is "which is none of another prefix" "$code" 0
 run migrate --dry-run --from "$one" --to "sqlite:$work/new.db"
 like "a move would leave it behind" "$code $out" "1 *jobs for the source wait at $XDG_STATE_HOME/pawl/pawl-spool-*.db since it was away: 'pawl drain' first, with the source's URL*"
 run migrate --from "$one" --to "sqlite:$work/new.db"
 is "and is refused" "$code" 1
 PAWL_URL=$one run drain
 is "what was spooled goes over" "$code" 0
-run migrate --from "$one" --to "sqlite:$work/new.db"
+run migrate --from "$one" --to "sqlite:$work/new.db" # that of $base stays out of it
 is "and moves with the others" "$code $(PAWL_URL=sqlite:$work/new.db "$PAWL" --json list | field '[x["payload"] for x in all]')" '0 ["for-one", "renamed", "spooled"]'
+PAWL_URL=$base run drain
 PAWL_URL=sqlite:$work/new.db run doctor
 like "nothing is left" "$code $out" "0 *all is well in $work/new.db"
 

@@ -331,8 +331,8 @@ bool breaker_drain_begin(struct breaker *breaker)
     mine = !breaker->draining && lock_file(breaker, F_WRLCK);
     breaker->draining = breaker->draining || mine;
     if (mine) {
+        breaker_drain_beat(breaker); /* first: the name is that of who was killed */
         atomic_store(&breaker->page->drainer, getpid());
-        breaker_drain_beat(breaker);
     }
     pthread_mutex_unlock(&breaker->drain_mutex);
     return mine;

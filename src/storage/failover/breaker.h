@@ -110,6 +110,8 @@ bool breaker_drained(struct breaker *breaker, uint32_t word);
  * always ours. */
 enum breaker_owner { BREAKER_NOBODYS, BREAKER_OURS, BREAKER_ANOTHERS };
 enum breaker_owner breaker_owner(const struct breaker *breaker);
+/* What the page calls the primary at `where`. */
+uint64_t breaker_owner_number(const char *where);
 /* Say that this process uses the spool, until the breaker is closed; or, `alone`, that no
  * other does or may begin to. False: another is there, or is there alone. */
 bool breaker_use(struct breaker *breaker, bool alone);
@@ -117,7 +119,8 @@ void breaker_let_go(struct breaker *breaker);
 /* Nobody's becomes ours. False: somebody was faster. */
 bool breaker_claim(struct breaker *breaker);
 /* Another's becomes ours. Either it is the same store by another name, or the spool is
- * empty and we are alone: then all is forgotten that was known of the other. */
+ * empty and we are alone: then all is forgotten that was known of the other. Afterwards we
+ * use it, and are not alone any more. */
 void breaker_take_over(struct breaker *breaker, bool same_store);
 
 /* The store that answers: true if it is another one than at the last time. */

@@ -21,26 +21,13 @@
 
 #define USED_BYTE 1 /* byte 0 is of who drains */
 
-/* 0 says that there is none. */
-static uint64_t number_of(const char *where)
+/* --- whose it is ---------------------------------------------------------------- */
+
+uint64_t breaker_owner_number(const char *where)
 {
     uint64_t number = hash_text(where);
 
-    return number ? number : 1;
-}
-
-/* --- whose it is ---------------------------------------------------------------- */
-
-/* Pages of before there was a number have what the text has room for. */
-static enum breaker_owner owner_by_text(const struct breaker *breaker)
-{
-    char text[BREAKER_TEXT];
-
-    breaker_text(breaker->page->where, text);
-    if (text[0] == '\0')
-        return BREAKER_NOBODYS;
-    return strncmp(text, breaker->where, BREAKER_TEXT - 1) == 0 ? BREAKER_OURS
-                                                                : BREAKER_ANOTHERS;
+    return number ? number : 1; /* 0 says that there is none */
 }
 
 enum breaker_owner breaker_owner(const struct breaker *breaker)
@@ -51,8 +38,9 @@ enum breaker_owner breaker_owner(const struct breaker *breaker)
         return BREAKER_OURS;
     number = atomic_load(&breaker->page->owner);
     if (number == 0)
-        return owner_by_text(breaker);
-    return number == number_of(breaker->where) ? BREAKER_OURS : BREAKER_ANOTHERS;
+        return BREAKER_NOBODYS;
+    return number == breaker_owner_number(breaker->where) ? BREAKER_OURS
+                                                          : BREAKER_ANOTHERS;
 }
 
 /* --- who uses it ---------------------------------------------------------------- */
@@ -95,23 +83,30 @@ static void sync_page(const struct breaker *breaker)
     close(folder);
 }
 
-static void write_owner(struct breaker *breaker)
+/* As much of our name as there is room for. */
+static bool is_named(const struct breaker *breaker)
 {
-    breaker_set_text(breaker->page->where, breaker->where);
-    atomic_store(&breaker->page->owner, number_of(breaker->where));
-    sync_page(breaker);
+    char text[BREAKER_TEXT];
+
+    breaker_text(breaker->page->where, text);
+    return strncmp(text, breaker->where, BREAKER_TEXT - 1) == 0;
 }
 
+/* Whoever was first may have been killed before he wrote the name. */
 bool breaker_claim(struct breaker *breaker)
 {
     uint64_t none = 0;
 
     if (!breaker->shared)
         return true;
-    if (!atomic_compare_exchange_strong(&breaker->page->owner, &none,
-                                        number_of(breaker->where)))
-        return breaker_owner(breaker) == BREAKER_OURS;
-    write_owner(breaker);
+    atomic_compare_exchange_strong(&breaker->page->owner, &none,
+                                   breaker_owner_number(breaker->where));
+    if (breaker_owner(breaker) != BREAKER_OURS)
+        return false;
+    if (!is_named(breaker)) {
+        breaker_set_text(breaker->page->where, breaker->where);
+        sync_page(breaker);
+    }
     return true;
 }
 
@@ -127,9 +122,14 @@ void breaker_take_over(struct breaker *breaker, bool same_store)
         atomic_store(&page->ended, 0);
         atomic_store(&page->fill_counted, 0);
         atomic_store(&page->vain, 0);
+        atomic_store(&page->refuses, 0);
+        atomic_store(&page->not_before, 0);
         breaker_set_text(page->reason, "");
         atomic_store(&page->state,
                      ((word & ~UINT32_C(0xff)) + 0x100) | BREAKER_CLOSED);
     }
-    write_owner(breaker);
+    breaker_set_text(page->where, breaker->where);
+    atomic_store(&page->owner, breaker_owner_number(breaker->where));
+    breaker_use(breaker, false); /* others need not wait for the disk */
+    sync_page(breaker);
 }

@@ -32,7 +32,7 @@ struct breaker_page { /* FORMAT.md */
     _Atomic char where[BREAKER_TEXT];  /* the primary that the spool is for */
     _Atomic int64_t vain; /* probes of this outage, or drains after it, in vain */
     _Atomic uint64_t owner; /* `where` as a number, since the text may be cut: two primaries
-                               may differ at its end alone. 0: there is only the text */
+                               may differ at its end alone. 0: nobody's yet */
     _Atomic int64_t refuses; /* 1: its last answer was that it refuses us: `reason` */
     _Atomic int64_t drainer;    /* the process that drains; 0: none, or not known */
     _Atomic int64_t drain_beat; /* when it last moved */

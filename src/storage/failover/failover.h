@@ -22,6 +22,7 @@ enum pawl_status failover_open(const struct pawl_storage_ops *ops, const char *u
                                struct pawl_storage **out, struct pawl_error *err);
 
 /* storage_left(), of a remote storage's URL or of none. */
-void failover_left(const char *url, storage_left_fn *found, void *context);
+void failover_left(const char *url, const char *where, storage_left_fn *found,
+                   void *context);
 
 #endif

@@ -181,7 +181,8 @@ enum pawl_status failover_open_spool(struct failover *f, struct pawl_error *err)
 
 /* --- failover_stats.c ------------------------------------------------------------ */
 
-/* What waits in the spool, about: unfinished jobs, and outcomes of jobs. */
+/* What waits in the spool, at least: unfinished jobs, and one of each call, none of which
+ * is read for it. */
 uint64_t failover_waiting(struct failover *f);
 
 /* --- failover_exchange.c ------------------------------------------------------------- */

@@ -12,6 +12,7 @@
 #include "storage/registry.h"
 
 struct search {
+    uint64_t owner; /* as the page has it; 0: any */
     storage_left_fn *found;
     void *context;
 };
@@ -21,6 +22,8 @@ static void pass_on(void *context, const char *path, const struct breaker_page *
     const struct search *search = context;
     char where[BREAKER_TEXT];
 
+    if (search->owner != 0 && search->owner != atomic_load(&page->owner))
+        return;
     search->found(search->context, path, breaker_text(page->where, where),
                   atomic_load(&page->since));
 }
@@ -44,15 +47,16 @@ static void look_beside(const char *spool_url, struct search *search)
     breaker_others(folder, pass_on, search);
 }
 
-void failover_left(const char *url, storage_left_fn *found, void *context)
+void failover_left(const char *url, const char *where, storage_left_fn *found,
+                   void *context)
 {
-    struct search search = { found, context };
+    struct search search = { where ? breaker_owner_number(where) : 0, found, context };
     struct failover_settings settings = { 0 };
     char usual[REGISTRY_URL_MAX];
     char *rest = NULL;
     const char *mark = url ? strchr(url, '?') : NULL;
 
-    if (url && failover_settings_read(mark ? mark + 1 : "", &settings, &rest, NULL) < 0)
+    if (failover_settings_read(mark ? mark + 1 : "", &settings, &rest, NULL) < 0)
         return;
     if (!settings.fallback &&
         registry_spool_url(NULL, usual, sizeof usual, NULL) == PAWL_OK)

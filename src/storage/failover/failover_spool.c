@@ -17,7 +17,8 @@
 #include "storage/registry.h"
 #include "util/random.h"
 
-#define TRIES 25 /* while others look, too; some 100 ms together */
+#define TRIES 250 /* while another takes it over: about a second together */
+#define ASKS 25   /* while others look, too */
 
 /* --- whose it is ---------------------------------------------------------------- */
 
@@ -103,6 +104,17 @@ static enum pawl_status take_over(struct failover *f, struct pawl_error *err)
     return PAWL_OK;
 }
 
+/* Connecting may take long, and others who want the spool meanwhile do not wait for it. */
+static bool ask_for_store(struct failover *f)
+{
+    bool same;
+
+    breaker_let_go(&f->breaker);
+    same = is_same_store(f);
+    return breaker_use(&f->breaker, false) && same &&
+           breaker_owner(&f->breaker) == BREAKER_ANOTHERS;
+}
+
 static void nap(void)
 {
     struct timespec some = { .tv_nsec = (long)(1 + random_u64() % 8) * 1000000 };
@@ -130,9 +142,10 @@ static enum pawl_status make_ours(struct failover *f, struct pawl_error *err)
 {
     struct breaker *breaker = &f->breaker;
     enum pawl_status status = PAWL_OK;
-    bool asked = false, again = false;
+    bool again = false;
+    int asks = 0;
 
-    for (int i = 0; i < TRIES; i++) {
+    for (int i = 0; i < TRIES && asks < ASKS; i++) {
         if (i > 0)
             nap();
         if (!breaker_use(breaker, false))
@@ -142,17 +155,17 @@ static enum pawl_status make_ours(struct failover *f, struct pawl_error *err)
             status = check_new(f, err);
         if (status != PAWL_OK || (owner != BREAKER_ANOTHERS && breaker_claim(breaker)))
             return status;
-        if (owner == BREAKER_ANOTHERS && !asked && is_same_store(f)) {
+        if (owner == BREAKER_ANOTHERS && asks == 0 && ask_for_store(f)) {
             breaker_take_over(breaker, true);
             breaker_hurry(breaker); /* it just answered */
             return PAWL_OK;
         }
-        asked = asked || owner == BREAKER_ANOTHERS;
+        asks++;
         status = ask_for_it(f, &again, err);
         if (status != PAWL_OK || !again)
             return status;
     }
-    if (!asked) /* somebody was stopped while he made it his: it may be ours */
+    if (asks < ASKS) /* somebody was stopped while he made it his: it may be ours */
         return pawl_error_set(err, PAWL_ETIMEOUT,
                               "a process that takes it over does not come to an end");
     return refuse_shared(f, err);

@@ -188,14 +188,12 @@ static void count_spooled(struct pawl_stats *all, const struct pawl_stats *here,
 
 uint64_t failover_waiting(struct failover *f)
 {
-    struct kept kept = { 0 };
+    const struct kept unread = { 0 };
     struct pawl_stats all = { 0 }, *here = NULL;
 
-    if (failover_each_kept(f, count_call, &kept, NULL) >= 0 &&
-        storage_stats(f->spool, NULL, &here, NULL) == PAWL_OK)
-        count_spooled(&all, here, &kept);
+    if (storage_stats(f->spool, NULL, &here, NULL) == PAWL_OK)
+        count_spooled(&all, here, &unread);
     pawl_stats_free(here);
-    free(kept.queues);
     return all.spooled;
 }
 

@@ -5,7 +5,7 @@
 
 #include "storage/failover/failover_internal.h"
 
-#define STANDS_MS 5000 /* longer than most calls take */
+#define STANDS_MS 5000 /* more than the call that is under way may take */
 
 /* --- what does not go over ------------------------------------------------------ */
 
@@ -80,8 +80,9 @@ bool failover_drain_stands(struct failover *f, char text[FAILOVER_STANDS])
 {
     char name[40] = "another process";
     int64_t who = 0, ms = breaker_drain_stands(&f->breaker, &who);
+    int64_t call = breaker_drain_time(&f->breaker, false, 0, f->config.deadline);
 
-    if (ms < STANDS_MS)
+    if (ms < call + STANDS_MS)
         return false;
     if (who > 0)
         snprintf(name, sizeof name, "process %lld", (long long)who);
