@@ -78,7 +78,7 @@ static enum pawl_status refuse_shared(struct failover *f, struct pawl_error *err
     char other[BREAKER_TEXT];
 
     return pawl_error_set(err, PAWL_EINVAL,
-                          "it is in use by %.75s, and cannot be that of %.75s: give "
+                          "it is in use by %.70s, and cannot be that of %.70s: give "
                           "each a file of its own",
                           breaker_text(f->breaker.page->where, other), f->where);
 }
@@ -97,7 +97,7 @@ static enum pawl_status take_over(struct failover *f, struct pawl_error *err)
         return status;
     if (!empty)
         return pawl_error_set(err, PAWL_EINVAL,
-                              "it holds jobs for %.70s, not %.70s: give each a file of "
+                              "it holds jobs for %.60s, not %.60s: give each a file of "
                               "its own, or 'pawl drain' with the old URL first",
                               breaker_text(f->breaker.page->where, other), f->where);
     breaker_take_over(&f->breaker, false);
