@@ -9,9 +9,10 @@
 #   gcc       warnings as errors; every suite
 #   clang     the same with another compiler, AddressSanitizer and UBSan; unit,
 #             conformance (not the suite "routes"), model
-#   tsan      ThreadSanitizer: unit (but for the suite "single"), conformance, model
-#             (both without the suite "ways", so each storage by one way only,
-#             and with a tenth of the model's steps)
+#   tsan      ThreadSanitizer: unit (but for the suite "single"), conformance; not model,
+#             which is one thread
+#             (both legs without the suite "ways", so each storage by one way only, and
+#             with a tenth of the model's steps)
 #   valgrind  the unit tests of the gcc leg (but for "large"), for leaks and unset
 #             memory
 #
@@ -151,7 +152,7 @@ tsan_leg() {
         { fail "tsan: cannot be configured"; return; }
     # ThreadSanitizer's map of memory does not fit every kernel's randomness.
     setarch -R true 2>/dev/null && unrandom='setarch -R'
-    run_sanitized tsan 6 --no-suite single
+    run_sanitized tsan 6 --no-suite single --no-suite model
     unrandom=
 }
 valgrind_leg() {

@@ -65,13 +65,13 @@ bool fork_watch(struct fork_guard *fork)
 
 void fork_unwatch(struct fork_guard *fork)
 {
-    if (!fork->link)
+    if (fork->generation == 0)
         return;
-    pthread_mutex_lock(&fork_lock);
+    pthread_mutex_lock(&fork_lock); /* a neighbour that goes writes our link */
     *fork->link = fork->next;
     if (fork->next)
         fork->next->link = fork->link;
-    fork->link = NULL;
+    fork->generation = 0;
     pthread_mutex_unlock(&fork_lock);
 }
 

@@ -14,7 +14,7 @@
 
 struct fork_guard {
     struct fork_guard *next, **link;
-    unsigned generation;         /* of the process that opened the handle */
+    unsigned generation;         /* of the process that opened the handle; 0: not watched */
     int *fds[FORK_DESCRIPTORS];  /* each NULL, or closed and set to -1 in a child */
 };
 

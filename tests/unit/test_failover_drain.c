@@ -177,7 +177,8 @@ START_TEST(a_call_of_a_newer_pawl)
     put_to(QUEUE);
     faulty_set(FAULTY_FINE);
     int64_t end = clock_mono_ns() + PATIENCE_NS;
-    while ((pending_there(QUEUE) == 0 || times_told("drain-refused") == 0) &&
+    while ((pending_there(QUEUE) == 0 || all_in(here) > 0 ||
+            times_told("drain-refused") == 0) &&
            clock_mono_ns() < end)
         nap();
     ck_assert_uint_eq(pending_there(QUEUE), 1);
@@ -228,7 +229,8 @@ static struct pawl_storage *open_brief(const char *more)
     return out;
 }
 
-/* A command that is about to end gives over a batch of 200 all the same, and no more. */
+/* A command that is about to end gives over a batch of 200 all the same, and no more; or
+ * as many as go in its 400 ms, where the machine is slow. */
 START_TEST(one_batch_at_least)
 {
     enum { JOBS = 1000 };
@@ -240,8 +242,10 @@ START_TEST(one_batch_at_least)
     faulty_set(FAULTY_FINE);
     atomic_store(&f->stopping, true);
     ck_assert(breaker_answered(&f->breaker, true));
+    int64_t began_ns = clock_mono_ns();
     failover_drain(f);
-    ck_assert_uint_ge(stats_in(there).jobs[PAWL_PENDING], 200);
+    bool in_time = clock_mono_ns() - began_ns < INT64_C(400000000);
+    ck_assert_uint_ge(stats_in(there).jobs[PAWL_PENDING], in_time ? 200 : 1);
     ck_assert_uint_le(stats_in(there).jobs[PAWL_PENDING], 600);
 }
 END_TEST

@@ -127,7 +127,7 @@ static void sqlite_close(struct pawl_storage *self)
     struct sqlite_storage *s = self_of(self);
     /* In a child SQLite must not be touched, and our own descriptors were closed
      * when it was born. */
-    if (s->fork.link && fork_crossed(&s->fork))
+    if (s->fork.generation != 0 && fork_crossed(&s->fork))
         return;
     fork_unwatch(&s->fork);
     db_close(&s->reader);
