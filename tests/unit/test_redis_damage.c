@@ -6,45 +6,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "fake_clock.h"
 #include "program.h"
-#include "redis_server.h"
-#include "storage/storage.h"
+#include "redis_store_fixture.h"
 
-#define START INT64_C(1700000000000)
 #define MANY  400
 #define TYPE_AT 31 /* bytes of a body from 1 on, as FORMAT.md counts */
 
-static const char queue[] = "mail";
 static const struct pawl_session mover = { { 3 } };
-static struct redis_server server;
-static struct pawl_storage *store;
-static struct fake_clock test_clock;
 static uint64_t last_seq;
-
-static void setup(void)
-{
-    struct pawl_storage_config config = { .deadline = 20000 };
-    struct pawl_error err = { 0 };
-    char url[1100];
-    fake_clock_init(&test_clock, START);
-    config.clock = fake_clock_as_clock(&test_clock);
-    redis_server_start(&server, NULL);
-    snprintf(url, sizeof url, "%s?clock=caller", server.url);
-    enum pawl_status status = storage_open(url, &config, NULL, &store, &err);
-    ck_assert_msg(status == PAWL_OK, "cannot open '%s': %s", url, err.message);
-}
-
-static void teardown(void)
-{
-    storage_close(store);
-    redis_server_stop(&server);
-}
-
-static void must(enum pawl_status status, const struct pawl_error *err)
-{
-    ck_assert_msg(status == PAWL_OK, "%s: %s", pawl_status_name(status), err->message);
-}
 
 /* A job with all that a record can have, but a payload that would hide where it ends. */
 static struct pawl_id bring(void)

@@ -5,39 +5,12 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "fake_clock.h"
 #include "pawl.h"
 #include "program.h"
-#include "redis_server.h"
-#include "storage/storage.h"
+#include "redis_store_fixture.h"
 #include "util/clock.h"
 
-#define START INT64_C(1700000000000)
-#define JOBS  4
-
-static const char queue[] = "mail";
-static struct redis_server server;
-static struct pawl_storage *store;
-static struct fake_clock test_clock;
-
-static void setup(void)
-{
-    struct pawl_storage_config config = { .deadline = 20000 };
-    struct pawl_error err = { 0 };
-    char url[1100];
-    fake_clock_init(&test_clock, START);
-    config.clock = fake_clock_as_clock(&test_clock);
-    redis_server_start(&server, NULL);
-    snprintf(url, sizeof url, "%s?clock=caller", server.url);
-    enum pawl_status status = storage_open(url, &config, NULL, &store, &err);
-    ck_assert_msg(status == PAWL_OK, "cannot open '%s': %s", url, err.message);
-}
-
-static void teardown(void)
-{
-    storage_close(store);
-    redis_server_stop(&server);
-}
+#define JOBS 4
 
 static long long number_of(const char *command, const char *key)
 {
